@@ -1,0 +1,1 @@
+"""The Docker authorization plugin (not built yet)."""

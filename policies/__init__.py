@@ -1,0 +1,1 @@
+"""The policy language: source positions, loader, model, conditions, findings."""

@@ -1,0 +1,1 @@
+"""The seccomp compiler: a policy becomes BPF programs and runtime profiles."""

@@ -1,0 +1,3 @@
+"""Stockade: a security policy compiler for Linux containers."""
+
+__version__ = "0.1.0"

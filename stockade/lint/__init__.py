@@ -1,0 +1,1 @@
+"""Checks over policies and profiles; each yields findings."""

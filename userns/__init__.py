@@ -1,0 +1,1 @@
+"""User namespaces: subordinate ids, maps and their allocation (not built yet)."""
