@@ -1,0 +1,185 @@
+"""One policy file: its top level and its tests, before `extends` is followed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .calls import read_call
+from .errors import InputError
+from .fields import Fields, describe, read_integer, read_list, read_mapping, read_text
+from .model import Action, ActionKind, TestCase
+from .nodes import Kind, MappingNode, Node, ScalarNode
+from .problems import Report, shown
+from .rules import (
+    MAXIMAL_TRACE,
+    RULE_KEYS,
+    SECCOMP_KEYS,
+    Section,
+    read_action,
+    read_architectures,
+    read_errno,
+    read_needs,
+    read_section,
+)
+from .source import Location
+
+LANGUAGE_VERSION = 1
+"""The version of the language that this Stockade reads."""
+TOP_KEYS = ("stockade", "name", "description", "extends", "seccomp", "tests")
+NOT_BUILT = ("userns", "authz")
+"""Sections that belong to the language and are not compiled yet."""
+TEST_KEYS = ("call", "expect", "with", "needs", "architectures")
+NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+MAXIMAL_DESCRIPTION = 4096
+
+_TOP_HINTS = {
+    **dict.fromkeys((*SECCOMP_KEYS, *RULE_KEYS), "it belongs under `seccomp`, indented"),
+    "version": "write `stockade: 1`",
+    "syscalls": "write `seccomp`; `stockade import FILE` turns a Docker profile into a policy",
+    "include": "write `extends`",
+    "inherits": "write `extends`",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What one file says itself."""
+
+    name: str
+    description: str
+    extends: ScalarNode | None
+    section: Section | None
+    tests: tuple[TestCase, ...]
+    at: Location = field(compare=False, repr=False)
+
+
+def read_document(root: Node, report: Report) -> Document | None:
+    """The document; None when it is nothing like a policy."""
+    if not isinstance(root, MappingNode):
+        if not isinstance(root, ScalarNode) or root.kind is not Kind.INVALID:
+            message = (
+                f"a policy is a mapping that begins with `stockade: 1`, found {describe(root)}"
+            )
+            report.add(message, root.at)
+        return None
+    keys = {entry.key.text for entry in root.entries}
+    if "defaultAction" in keys and "stockade" not in keys:
+        hint = "`stockade import FILE` turns it into one"
+        report.add("this is a Docker seccomp profile, not a policy", root.at, hint)
+        return None
+    fields = Fields(root, "the policy", (*TOP_KEYS, *NOT_BUILT), report, _TOP_HINTS)
+    _read_version(fields, report)
+    for key in NOT_BUILT:
+        if key in fields.entries:
+            message = f"this version of Stockade does not compile `{key}` yet"
+            report.add(message, fields.key_at(key), "move it to a file of its own for now")
+    extends = fields.get("extends")
+    parent = None
+    if extends is not None:
+        wanted = "a library policy or a path"
+        parent = read_text(extends, "`extends`", report, wanted, "one policy can be extended")
+    name = _read_name(fields, report)
+    section = None
+    node = fields.get("seccomp")
+    if node is not None:
+        section = read_section(node, fields.key_at("seccomp"), extends is not None, report)
+    elif extends is None:
+        report.add(
+            "the policy says nothing: neither `seccomp` nor `extends` is in it",
+            fields.at,
+            "add a `seccomp` section, or write `extends: docker-default`",
+        )
+    tests = fields.get("tests")
+    items = read_list(tests, "`tests`", report, "tests") if tests is not None else None
+    cases = [read_test(item, report) for item in items or ()]
+    return Document(
+        name,
+        _read_description(fields, report),
+        parent,
+        section,
+        tuple(case for case in cases if case is not None),
+        root.at,
+    )
+
+
+def _read_version(fields: Fields, report: Report) -> None:
+    node = fields.require("stockade", f"begin the file with `stockade: {LANGUAGE_VERSION}`")
+    if node is None:
+        return
+    if isinstance(node, ScalarNode) and node.kind is Kind.INVALID:
+        return
+    right = isinstance(node, ScalarNode) and node.kind is Kind.INTEGER
+    if not right or not isinstance(node, ScalarNode) or node.text != str(LANGUAGE_VERSION):
+        message = f"this Stockade reads version {LANGUAGE_VERSION} of the language, found "
+        report.add(message + describe(node), node.at, f"write `stockade: {LANGUAGE_VERSION}`")
+
+
+def _read_name(fields: Fields, report: Report) -> str:
+    node = fields.require("name", "files and reports are named after it")
+    scalar = read_text(node, "`name`", report) if node is not None else None
+    if scalar is None:
+        return ""
+    if not NAME.fullmatch(scalar.text):
+        hint = (
+            "small letters, digits, `_`, `.` and `-`, at most 63, beginning with a letter or digit"
+        )
+        report.add(f"{shown(scalar.text)} cannot be the name of a policy", scalar.at, hint)
+    return scalar.text
+
+
+def _read_description(fields: Fields, report: Report) -> str:
+    node = fields.get("description")
+    scalar = read_text(node, "`description`", report) if node is not None else None
+    if scalar is None:
+        return ""
+    if len(scalar.text) > MAXIMAL_DESCRIPTION:
+        report.add(f"`description` is longer than {MAXIMAL_DESCRIPTION} characters", scalar.at)
+    return scalar.text.strip()
+
+
+def read_test(node: Node, report: Report) -> TestCase | None:
+    """An entry of `tests`."""
+    hint = 'a test is written `- {call: "kill(1, 9)", expect: deny}`'
+    mapping = read_mapping(node, "a test", report, hint)
+    if mapping is None:
+        return None
+    hints = {"arch": "write `architectures`", "errno": "write `with`", "caps": "write `needs`"}
+    fields = Fields(mapping, "the test", TEST_KEYS, report, hints)
+    call_node, expect_node = fields.require("call"), fields.require("expect")
+    needs, archs = fields.get("needs"), fields.get("architectures")
+    capabilities = read_needs(needs, report) if needs is not None else ()
+    architectures = read_architectures(archs, report) if archs is not None else None
+    expect = _read_expect(fields, expect_node, report) if expect_node is not None else None
+    if call_node is None:
+        return None
+    written = 'a call such as "kill(1, 9)"'
+    hint = ""
+    if isinstance(call_node, ScalarNode) and call_node.kind is Kind.NULL and not call_node.text:
+        hint = 'a call that begins with `#` must be quoted: "#435"'
+    scalar = read_text(call_node, "`call`", report, written, hint)
+    if scalar is None:
+        return None
+    try:
+        call = read_call(scalar.text, scalar.places())
+    except InputError as error:
+        report.extend(error.problems)
+        return None
+    if expect is None:
+        return None
+    return TestCase(call, expect, fields.at, capabilities, architectures)
+
+
+def _read_expect(fields: Fields, node: Node, report: Report) -> Action | None:
+    """The expected action; without `with`, any errno or number will do."""
+    kind = read_action(node, "`expect`", report)
+    number = fields.get("with")
+    if kind is None or number is None:
+        return None if kind is None else Action(kind)
+    if kind is ActionKind.DENY:
+        return Action(kind, read_errno(number, "`with`", report))
+    if kind is ActionKind.TRACE:
+        return Action(kind, read_integer(number, "`with`", report, 0, MAXIMAL_TRACE))
+    hint = "delete it; only `deny` (an errno) and `trace` (a number) take one"
+    report.add(f"`{kind.value}` takes no `with`", fields.key_at("with"), hint)
+    return Action(kind)

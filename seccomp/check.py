@@ -1,0 +1,198 @@
+"""What only the tables can tell about a policy: unknown names, impossible conditions.
+
+The loader knows the language, not the kernel. Everything here is found on the loaded
+policy, all at once, and points at the author's own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..policies.errors import InputError
+from ..policies.model import (
+    Action,
+    And,
+    Call,
+    Comparison,
+    Condition,
+    Membership,
+    Name,
+    Not,
+    Or,
+    Policy,
+    Range,
+    Rule,
+)
+from ..policies.problems import did_you_mean, listed
+from ..policies.source import Problem
+from .build import Build, action_value, named_abis
+from .calls import resolve_call
+from .diagram import Diagrams
+from .lower import lower_test
+from .operands import number, register
+from .syscalls import ABIS, Abi, abi, known_names, table
+
+
+def check(policy: Policy, build: Build) -> list[Problem]:
+    """Everything wrong with the policy that the loader could not know; empty: it compiles."""
+    seccomp = policy.seccomp
+    if seccomp is None:
+        return []
+    problems = list(_unknown_architectures(seccomp.architectures))
+    if problems:
+        return problems
+    named = named_abis(seccomp, build)
+    for action in (seccomp.default, seccomp.newer):
+        if action is not None:
+            problems += _undefined_errno(action, named, seccomp.at)
+    for rule in seccomp.rules:
+        problems += _rule(rule, named)
+    for case in policy.tests:
+        wrong = list(_unknown_architectures(case.architectures))
+        problems += wrong or _call(case.call, _those_named(case.architectures, named))
+    return problems
+
+
+def _unknown_architectures(names: Iterable[Name] | None) -> Iterator[Problem]:
+    for name in names or ():
+        if name.text not in ABIS:
+            guess = did_you_mean(name.text, ABIS)
+            yield Problem(
+                f"unknown architecture `{name.text}`{guess}", name.at, f"known are {listed(ABIS)}"
+            )
+
+
+def _undefined_errno(action: Action, abis: Iterable[Abi], at: object) -> list[Problem]:
+    del at
+    for each in abis:
+        try:
+            action_value(action, each)
+        except InputError as error:
+            return list(error.problems)
+    return []
+
+
+def _those_named(names: Sequence[Name] | None, otherwise: tuple[Abi, ...]) -> tuple[Abi, ...]:
+    return otherwise if names is None else tuple(abi(name.text) for name in names)
+
+
+def _rule(rule: Rule, named: tuple[Abi, ...]) -> list[Problem]:
+    problems = list(_unknown_architectures(rule.architectures))
+    if problems:
+        return problems
+    abis = _those_named(rule.architectures, named)
+    problems += _undefined_errno(rule.action, abis, rule.at)
+    for call in rule.calls:
+        if call.text not in known_names():
+            where = f", from the group {call.group}" if call.group else ""
+            guess = did_you_mean(call.text, known_names())
+            problems.append(Problem(f"unknown system call `{call.text}`{where}{guess}", call.at))
+        elif rule.architectures is not None and call.group is None and not _exists(call.text, abis):
+            homes = [each.name for each in ABIS.values() if _exists(call.text, [each])]
+            problems.append(
+                Problem(
+                    f"{call.text} exists on none of the rule's architectures",
+                    call.at,
+                    f"it exists on {', '.join(homes)}",
+                )
+            )
+    if rule.when is not None and not problems:
+        problems += _condition(rule, rule.when, abis)
+    return problems
+
+
+def _exists(name: str, abis: Iterable[Abi]) -> bool:
+    return any(name in table(each).by_name for each in abis)
+
+
+def _condition(rule: Rule, condition: Condition, abis: Sequence[Abi]) -> list[Problem]:
+    """Operands and constants that do not fit; comparisons and conditions that are constant."""
+    pairs = [(c.text, a) for c in rule.calls for a in abis if c.text in table(a).by_name]
+    problems: dict[Problem, None] = {}
+    for part in comparisons(condition):
+        for call, abi_ in pairs:
+            problems.update(dict.fromkeys(_operand(part, call, abi_)))
+    if problems or not pairs:
+        return list(problems)
+    for part in comparisons(condition):
+        constant = _constant_answer(part, pairs)
+        if constant is not None:
+            return [_never_or_always(part, constant, pairs)]
+    constant = _constant_answer(condition, pairs)
+    if constant is None:
+        return []
+    says = "holds for every call" if constant else "can never hold"
+    hint = "leave `when` out" if constant else "its parts exclude one another; `or` instead?"
+    return [Problem(f"impossible condition: it {says}", condition.at, hint)]
+
+
+def comparisons(condition: Condition) -> Iterator[Comparison | Membership]:
+    """The comparisons in a condition, from left to right."""
+    match condition:
+        case Comparison() | Membership():
+            yield condition
+        case Not(inner):
+            yield from comparisons(inner)
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from comparisons(part)
+
+
+def _operand(part: Comparison | Membership, call: str, abi_: Abi) -> list[Problem]:
+    try:
+        register(part.operand, call, abi_)
+        for low, high in _bounds(part, abi_):
+            if low > high:
+                return [
+                    Problem(f"the range {low}..{high} is empty: its ends are reversed", part.at)
+                ]
+    except InputError as error:
+        return list(error.problems)
+    return []
+
+
+def _bounds(part: Comparison | Membership, abi_: Abi) -> Iterator[tuple[int, int]]:
+    members = part.members if isinstance(part, Membership) else (part.value,)
+    for member in members:
+        if isinstance(member, Range):
+            yield number(member.low, abi_), number(member.high, abi_)
+        else:
+            yield (number(member, abi_),) * 2
+
+
+def _constant_answer(condition: Condition, pairs: Iterable[tuple[str, Abi]]) -> bool | None:
+    """True or False when the condition is that for every call and ABI; None: it depends."""
+    diagrams = Diagrams()
+    found = {diagrams.test(lower_test(condition, call, abi_)) for call, abi_ in pairs}
+    if found == {diagrams.true}:
+        return True
+    return False if found == {diagrams.false} else None
+
+
+def _never_or_always(
+    part: Comparison | Membership, answer: bool, pairs: Sequence[tuple[str, Abi]]
+) -> Problem:
+    call, abi_ = pairs[0]
+    where = register(part.operand, call, abi_)
+    span = f"{where.lowest}..{where.highest}"
+    if where.mask is not None:
+        span = f"0 and the values of bits in {where.mask:#x}"
+    says = "is always true" if answer else "can never be true"
+    return Problem(
+        f"impossible condition: this {says}",
+        part.at,
+        f"`{part.operand.argument}` of {call} is {where.describe()}: it holds {span}",
+    )
+
+
+def _call(call: Call, abis: Sequence[Abi]) -> list[Problem]:
+    """Why a written call means nothing on any of the ABIs it is for."""
+    problems: list[Problem] = []
+    for each in abis:
+        try:
+            resolve_call(call, each)
+        except InputError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+        else:
+            return []
+    return problems

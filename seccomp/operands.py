@@ -1,0 +1,137 @@
+"""What the words of a condition mean on one ABI: which register, how wide, which number.
+
+The width and the signedness of an argument are the kernel's: they come from the system
+call's prototype. The oracle and the lowering both stand on this module; how a comparison is
+carried out each decides on its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..policies.errors import InputError
+from ..policies.model import Constant, Operand
+from ..policies.problems import did_you_mean
+from .syscalls import Abi, arguments, constant, constant_names
+
+ARGUMENT_COUNT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """An argument as a condition compares it on one ABI."""
+
+    argument: int
+    """0 to 5."""
+    bits: int
+    """How many of the register's low bits count: 16, 32 or 64."""
+    signed: bool
+    """Whether they are two's complement; never with a mask, never for u64(…)."""
+    mask: int | None
+    """What is kept of the value before it is compared, within `bits`."""
+
+    @property
+    def lowest(self) -> int:
+        """The least value that can be compared."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def highest(self) -> int:
+        """The greatest value that can be compared."""
+        if self.mask is not None:
+            return self.mask
+        return (1 << (self.bits - self.signed)) - 1
+
+    def describe(self) -> str:
+        """Such as `a signed 32-bit argument`."""
+        if self.mask is not None:
+            return f"masked with {self.mask:#x}"
+        return f"{'a signed' if self.signed else 'an unsigned'} {self.bits}-bit argument"
+
+
+def register(operand: Operand, call: str, abi: Abi) -> Register:
+    """The register that the operand reads in this system call.
+
+    Raises InputError when the call has no such argument on the ABI, when it is a pointer,
+    or when the mask does not fit.
+    """
+    index, bits, signed = _argument(operand, call, abi)
+    if operand.full:
+        bits, signed = abi.registers, False
+    if operand.mask is None:
+        return Register(index, bits, signed, None)
+    mask = number(operand.mask, abi, bits)
+    top = (1 << bits) - 1
+    if mask < 0 or mask > top:
+        raise InputError.of(
+            f"the mask {mask:#x} has bits outside the {bits}-bit argument `{operand.argument}` "
+            f"of {call} on {abi.name}",
+            operand.mask.at,
+        )
+    if mask == 0:
+        raise InputError.of("a mask of 0 leaves nothing to compare", operand.mask.at)
+    return Register(index, bits, False, mask)
+
+
+def _argument(operand: Operand, call: str, abi: Abi) -> tuple[int, int, bool]:
+    """Index, bits and signedness of the argument that an operand names."""
+    wanted, prototype = operand.argument, arguments(call, abi)
+    positional = wanted.startswith("arg") and wanted[3:].isdigit()
+    if prototype is None:
+        if positional and operand.full and int(wanted[3:]) < ARGUMENT_COUNT:
+            return int(wanted[3:]), abi.registers, False
+        raise InputError.of(
+            f"the arguments of {call} on {abi.name} are not known",
+            operand.at,
+            "compare whole registers: u64(arg0) to u64(arg5)",
+        )
+    names = [argument.name for argument in prototype]
+    if wanted in names:
+        index = names.index(wanted)
+    elif positional and int(wanted[3:]) < len(names):
+        index = int(wanted[3:])
+    else:
+        raise _no_such_argument(operand, call, abi, names)
+    argument = prototype[index]
+    if argument.pointer and not operand.full:
+        raise InputError.of(
+            f"`{wanted}` of {call} is a pointer on {abi.name}: a filter sees the address, "
+            "never what stands there",
+            operand.at,
+            "decide on another argument, or deny the call",
+        )
+    return index, argument.bits, argument.signed
+
+
+def _no_such_argument(operand: Operand, call: str, abi: Abi, names: list[str]) -> InputError:
+    wanted = operand.argument
+    if f"{wanted}_lo" in names:
+        return InputError.of(
+            f"`{wanted}` of {call} is split into two registers on {abi.name}: "
+            f"`{wanted}_lo` and `{wanted}_hi`",
+            operand.at,
+            "give the rule `architectures:`, and 32-bit ones a rule of their own",
+        )
+    listed = f"it has {', '.join(names)}" if names else "it takes none"
+    message = f"{call} has no argument `{wanted}` on {abi.name}{did_you_mean(wanted, names)}"
+    return InputError.of(message, operand.at, listed)
+
+
+def number(constant_: Constant, abi: Abi, bits: int = 64) -> int:
+    """The value of a constant on the ABI; `bits` is the width that `~` fills.
+
+    Raises InputError for a name that the ABI's headers do not define.
+    """
+    value = 0
+    for term in constant_.terms:
+        if isinstance(term.value, int):
+            value |= term.value
+            continue
+        known = constant(term.value, abi)
+        if known is None:
+            if term.value in constant_names():
+                raise InputError.of(f"`{term.value}` is not defined on {abi.name}", term.at)
+            guess = did_you_mean(term.value, constant_names())
+            raise InputError.of(f"unknown constant `{term.value}`{guess}", term.at)
+        value |= known
+    return ~value & ((1 << bits) - 1) if constant_.complement else value

@@ -1,0 +1,169 @@
+"""What a policy can be compiled to: every target, its file name and the way to it.
+
+A new target is a function here and a line in TARGETS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from ..policies.errors import InputError, TargetError
+from ..policies.model import Name, Policy
+from ..policies.problems import did_you_mean, listed
+from ..policies.source import Problem
+from . import bpf
+from .assemble import assemble
+from .build import Build, named_abis
+from .check import check
+from .filter import Environment, resolve
+from .generate import generate
+from .lower import lower
+from .profile import render
+from .syscalls import ABIS
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is compiled for."""
+
+    build: Build
+    environment: Environment
+    """Capabilities and kernel, for targets that cannot keep such conditions."""
+    architectures: tuple[str, ...] = ()
+    """`--arch`: only these of the policy's; empty: what the target takes by itself."""
+    engine: str = "29"
+    """The Docker release whose JSON is written."""
+    listener_path: str = ""
+    """The agent's socket, for NOTIFY."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One form that a policy can be compiled to."""
+
+    name: str
+    suffix: str
+    """Appended to the policy's name: `.docker.json`."""
+    render: Callable[[Policy, Request], bytes]
+    """The file's bytes. Raises TargetError when the target cannot say the policy."""
+
+
+def selected(policy: Policy, architectures: Sequence[str]) -> Policy:
+    """The policy for some of its architectures only.
+
+    Raises InputError for an unknown name, or one that the policy does not have.
+    """
+    seccomp = policy.seccomp
+    if not architectures or seccomp is None:
+        return policy
+    for name in architectures:
+        if name not in ABIS:
+            raise InputError.of(
+                f"unknown architecture `{name}`{did_you_mean(name, ABIS)}",
+                hint=f"known are {listed(ABIS)}",
+            )
+    own = None if seccomp.architectures is None else [n.text for n in seccomp.architectures]
+    missing = [name for name in architectures if own is not None and name not in own]
+    if missing:
+        raise InputError.of(
+            f"policy {policy.name} is not for {', '.join(missing)}",
+            seccomp.at,
+            f"it names {', '.join(own or ())}",
+        )
+    names = tuple(Name(name, seccomp.at) for name in dict.fromkeys(architectures))
+    return replace(policy, seccomp=replace(seccomp, architectures=names))
+
+
+def for_machine(policy: Policy, request: Request) -> Policy:
+    """The policy for `--arch`, or else for what the build's family can run of it.
+
+    Raises TargetError when nothing remains.
+    """
+    if request.architectures:
+        return selected(policy, request.architectures)
+    assert policy.seccomp is not None
+    family = request.build.family
+    named = {each.name for each in named_abis(policy.seccomp, request.build)}
+    here = [each.name for each in family.abis if each.name in named]
+    if not here:
+        raise TargetError.of(
+            f"policy {policy.name} is not for this machine ({family.native.name})",
+            policy.seccomp.at,
+            f"pass --arch: {', '.join(sorted(named))}",
+        )
+    return selected(policy, here)
+
+
+def compile_program(policy: Policy, request: Request) -> bpf.Program:
+    """The program for the policy on `--arch`, or on the build's family."""
+    chosen = for_machine(policy, request)
+    filter_ = resolve(lower(chosen, request.build), request.environment)
+    if len({each.abi.big_endian for each in filter_.abis}) > 1:
+        raise TargetError.of(
+            "one program cannot serve architectures of different byte order",
+            hint="compile them one by one with --arch",
+        )
+    return assemble(*generate(filter_))
+
+
+def _bpf(policy: Policy, request: Request) -> bytes:
+    assert policy.seccomp is not None
+    chosen = for_machine(policy, request)
+    assert chosen.seccomp is not None
+    native = named_abis(chosen.seccomp, request.build)[0]
+    return bpf.encode(compile_program(policy, request), big_endian=native.big_endian)
+
+
+def _docker(policy: Policy, request: Request) -> bytes:
+    from .docker import ENGINES, docker_profile
+
+    engine = ENGINES[request.engine]
+    chosen = selected(policy, request.architectures)
+    filter_ = lower(chosen, request.build)
+    profile = docker_profile(chosen, filter_, engine, request.listener_path)
+    return render(profile, default_errno=engine.default_errno).encode()
+
+
+def _oci(policy: Policy, request: Request) -> bytes:
+    from .docker import ENGINES, oci_profile
+
+    engine = ENGINES[request.engine]
+    chosen = for_machine(policy, request)
+    filter_ = lower(chosen, request.build)
+    profile = oci_profile(chosen, filter_, request.environment, engine, request.listener_path)
+    return render(profile, default_errno=engine.default_errno).encode()
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("docker", ".docker.json", _docker),
+        Target("oci", ".oci.json", _oci),
+        Target("bpf", ".bpf", _bpf),
+    )
+}
+
+
+def compile_targets(
+    policy: Policy, names: Iterable[str], request: Request
+) -> list[tuple[Target, bytes]]:
+    """The files of the named targets, complete or not at all.
+
+    Raises InputError with every problem of the policy and every refusal of a target.
+    """
+    if policy.seccomp is None:
+        raise InputError.of(f"policy {policy.name} has no `seccomp` section", policy.at)
+    problems = check(policy, request.build)
+    if problems:
+        raise InputError(problems)
+    made: list[tuple[Target, bytes]] = []
+    refusals: list[Problem] = []
+    for name in names:
+        try:
+            made.append((TARGETS[name], TARGETS[name].render(policy, request)))
+        except TargetError as error:
+            refusals += error.problems
+    if refusals:
+        raise TargetError(dict.fromkeys(refusals))
+    return made

@@ -1,0 +1,121 @@
+"""The `stockade` command and its subcommands, each loaded when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from .. import __version__
+from ..policies.errors import InputError, StockadeError
+
+# name -> (module, what `stockade --help` says of it)
+_COMMANDS = {
+    "compile": ("compile", "Write a policy as Docker JSON, OCI JSON or BPF."),
+    "explain": ("explain", "Say what a policy, profile or program answers to a call, and why."),
+    "lint": ("lint", "Find faults in policies and Docker seccomp profiles."),
+    "run": ("run", "Run a command confined by a policy on this machine."),
+    "test": ("test", "Check the calls in a policy's `tests:` section."),
+    "disasm": ("disasm", "Show a BPF program as text."),
+    "init": ("init", "Write a first policy to start from."),
+}
+
+
+class _Lazy(click.Group):
+    """A group that imports a command's module only when that command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        module = import_module(f".{_COMMANDS[name][0]}", __package__)
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from ..policies.problems import did_you_mean
+
+            ctx.fail(f"no command `{args[0]}`{did_you_mean(args[0], _COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+_EPILOG = """\b
+First steps:
+  stockade init                          write policy.yaml
+  stockade lint policy.yaml              find faults
+  stockade run --policy policy.yaml -- ls   try it on a command
+  stockade compile policy.yaml -o .      write the Docker profile
+
+\b
+Exit status: 0 clean, 1 findings or denied, 2 bad input, 3 a fault of Stockade.
+Shell completion: eval "$(_STOCKADE_COMPLETE=bash_source stockade)"
+"""
+
+
+@click.group(cls=_Lazy, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="stockade", message="%(prog)s %(version)s")
+def stockade() -> None:
+    """Compile security policies for Linux containers, and show what they do."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and give its exit code; errors are printed to stderr."""
+    try:
+        result = stockade.main(list(arguments), "stockade", standalone_mode=False)
+        sys.stdout.flush()
+    except InputError as error:
+        _show(error)
+        return 2
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 2
+    except StockadeError as error:
+        click.echo(f"stockade: internal error, nothing was written: {error}", err=True)
+        return 3
+    except Exception as error:  # a crash must never look like a clean result
+        return _crashed(error)
+    return result if isinstance(result, int) else 0
+
+
+def _show(error: InputError) -> None:
+    count = len(error.problems)
+    for problem in error.problems:
+        click.echo(problem.render(), err=True)
+    if count > 1:
+        click.echo(f"{count} problems", err=True)
+
+
+def _crashed(error: Exception) -> int:
+    import traceback
+
+    click.echo(
+        f"stockade: internal error ({type(error).__name__}: {error}); nothing was checked.\n"
+        "This is a fault of Stockade, please report it.",
+        err=True,
+    )
+    if os.environ.get("STOCKADE_DEBUG"):
+        traceback.print_exception(error)
+    else:
+        click.echo("Set STOCKADE_DEBUG=1 to see where.", err=True)
+    return 3

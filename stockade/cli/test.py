@@ -1,0 +1,53 @@
+"""`stockade test`."""
+
+from __future__ import annotations
+
+import click
+
+from ..policies.errors import InputError
+from ..policies.source import Problem
+from ..seccomp.cases import run_cases
+from .options import environment_options, read_request, sound_policy
+
+_EPILOG = """\b
+Example of a `tests:` section:
+  tests:
+    - {call: "socket(family=AF_ALG)", expect: deny}
+    - {call: "clone3", expect: deny, with: ENOSYS}
+
+\b
+Exit status: 0 all as expected, 1 some not, 2 bad input.
+"""
+
+
+@click.command("test", epilog=_EPILOG)
+@click.argument("policies", nargs=-1, required=True, metavar="POLICY...")
+@environment_options
+def command(
+    policies: tuple[str, ...],
+    architectures: tuple[str, ...],
+    capabilities: tuple[str, ...],
+    kernel: str | None,
+) -> int:
+    """Check that each call in a policy's `tests:` section gets the action it expects."""
+    request = read_request(architectures, capabilities, kernel)
+    if architectures:
+        raise InputError.of("tests name their own `architectures:`; --arch does not apply")
+    failed = 0
+    for reference in policies:
+        policy = sound_policy(reference, request.build)
+        if policy.seccomp is None or not policy.tests:
+            raise InputError.of(
+                f"policy {policy.name} has no `tests:`", policy.at, "stockade test --help shows one"
+            )
+        outcomes = list(run_cases(policy, request.build, request.environment))
+        wrong = [outcome for outcome in outcomes if not outcome.passed]
+        for outcome in wrong:
+            message = (
+                f"on {outcome.explanation.abi.name}: expected {outcome.expected}, got {outcome.got}"
+            )
+            click.echo(Problem(message, outcome.case.at).render())
+        failed += len(wrong)
+        passed = len(outcomes) - len(wrong)
+        click.echo(f"{policy.name}: {passed} passed, {len(wrong)} failed", err=True)
+    return 1 if failed else 0
