@@ -260,7 +260,7 @@ class _Scanner:
     ) -> InputError:
         """A problem here that ends the reading; at the file's end, at its last character."""
         if self.index < len(self.text):
-            at = self.place(width)
+            at = locate(self.source, self.index, width)
         else:
             at = locate(self.source, max(0, len(self.text.rstrip()) - 1))
         return InputError([Problem(message, at, hint, related)])

@@ -209,7 +209,7 @@ class CallArgument:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A system call written out: `socket(family=AF_ALG)`, `kill(1, 9)`, `@435(…)` by number."""
+    """A system call written out: `socket(family=AF_ALG)`, `kill(1, 9)`, `#435(…)` by number."""
 
     name: str | int
     arguments: tuple[CallArgument, ...]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..policies.errors import InputError
 from ..policies.model import Call, CallArgument
 from ..policies.problems import did_you_mean
-from .operands import ARGUMENT_COUNT, number
+from .operands import ARGUMENT_COUNT, is_positional, number
 from .syscalls import Abi, arguments, known_names, table
 
 REGISTER = (1 << 64) - 1
@@ -57,7 +57,7 @@ def _argument(argument: CallArgument, name: str, abi: Abi) -> tuple[int, int]:
     if isinstance(key, str):
         if key in names:
             index = names.index(key)
-        elif key.startswith("arg") and key[3:].isdigit() and int(key[3:]) < ARGUMENT_COUNT:
+        elif is_positional(key) and not any(map(is_positional, names)):
             index = int(key[3:])
         else:
             listed = f"it has {', '.join(names)}" if names else ""
@@ -70,7 +70,7 @@ def _argument(argument: CallArgument, name: str, abi: Abi) -> tuple[int, int]:
         index = key
     value = number(argument.value, abi)
     bits = prototype[index].bits if index < len(names) and prototype else 64
-    if isinstance(key, str) and not key.startswith("arg") and not _fits(value, bits):
+    if isinstance(key, str) and key in names and not _fits(value, bits):
         raise InputError.of(
             f"`{key}` of {name} has {bits} bits on {abi.name}; {value:#x} does not fit",
             argument.at,

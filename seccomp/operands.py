@@ -7,6 +7,7 @@ carried out each decides on its own.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..policies.errors import InputError
@@ -49,6 +50,11 @@ class Register:
         return f"{'a signed' if self.signed else 'an unsigned'} {self.bits}-bit argument"
 
 
+def is_positional(name: str) -> bool:
+    """Whether an argument's name is its position: arg0 to arg5."""
+    return re.fullmatch(r"arg[0-5]", name) is not None
+
+
 def register(operand: Operand, call: str, abi: Abi) -> Register:
     """The register that the operand reads in this system call.
 
@@ -76,7 +82,7 @@ def register(operand: Operand, call: str, abi: Abi) -> Register:
 def _argument(operand: Operand, call: str, abi: Abi) -> tuple[int, int, bool]:
     """Index, bits and signedness of the argument that an operand names."""
     wanted, prototype = operand.argument, arguments(call, abi)
-    positional = wanted.startswith("arg") and wanted[3:].isdigit()
+    positional = is_positional(wanted)
     if prototype is None:
         if positional and operand.full and int(wanted[3:]) < ARGUMENT_COUNT:
             return int(wanted[3:]), abi.registers, False
@@ -86,9 +92,10 @@ def _argument(operand: Operand, call: str, abi: Abi) -> tuple[int, int, bool]:
             "compare whole registers: u64(arg0) to u64(arg5)",
         )
     names = [argument.name for argument in prototype]
+    own_numbering = any(map(is_positional, names))  # prctl, keyctl
     if wanted in names:
         index = names.index(wanted)
-    elif positional and int(wanted[3:]) < len(names):
+    elif positional and not own_numbering and int(wanted[3:]) < len(names):
         index = int(wanted[3:])
     else:
         raise _no_such_argument(operand, call, abi, names)

@@ -116,7 +116,8 @@ def _bpf(policy: Policy, request: Request) -> bytes:
 
 
 def _docker(policy: Policy, request: Request) -> bytes:
-    from .docker import ENGINES, docker_profile
+    from .docker import docker_profile
+    from .hosts import ENGINES
 
     engine = ENGINES[request.engine]
     chosen = selected(policy, request.architectures)
@@ -126,7 +127,8 @@ def _docker(policy: Policy, request: Request) -> bytes:
 
 
 def _oci(policy: Policy, request: Request) -> bytes:
-    from .docker import ENGINES, oci_profile
+    from .docker import oci_profile
+    from .hosts import ENGINES
 
     engine = ENGINES[request.engine]
     chosen = for_machine(policy, request)

@@ -4,7 +4,7 @@ The data files are generated from kernel headers by generate.py, which says from
 """
 
 from .abi import ABIS, FAMILIES, Abi, Family, abi, family_of, native_abi
-from .constants import constant, constant_names, errno_number
+from .constants import constant, constant_names, errno_names, errno_number
 from .prototypes import Argument, arguments
 from .tables import Table, known_names, table
 
@@ -19,6 +19,7 @@ __all__ = [
     "arguments",
     "constant",
     "constant_names",
+    "errno_names",
     "errno_number",
     "family_of",
     "known_names",

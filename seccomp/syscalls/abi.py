@@ -136,7 +136,7 @@ FAMILIES: tuple[Family, ...] = (
     _family("mips64n32", "mips", "mips64"),
     _family("mipsel64", "mipsel", "mipsel64n32"),
     _family("mipsel64n32", "mipsel", "mipsel64"),
-    _family("s390x", "s390"),
+    _family("s390x", "s390"),  # s390's 31-bit interface is gone since Linux 6.19
     _family("riscv64"),
     _family("loongarch64"),
     # … and what it leaves out: a little-endian ppc64 kernel has no 32-bit Linux ABI to offer that

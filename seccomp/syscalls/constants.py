@@ -11,25 +11,20 @@ from pathlib import Path
 
 from .abi import Abi
 
-_DATA = Path(__file__).parent / "data" / "constants.tsv"
+_DATA = Path(__file__).parent / "data"
 
 
 @cache
-def _text() -> str:
-    """The file, with a line end in front so that a name can be looked for without parsing."""
-    return "\n" + _DATA.read_text(encoding="ascii")
+def _text(file: str) -> str:
+    """A file, with a line end in front so that a name can be looked for without parsing."""
+    return "\n" + (_DATA / file).read_text(encoding="ascii")
 
 
 @cache
-def constant(name: str, abi: Abi) -> int | None:
-    """The value of a constant, None where the ABI has none of that name.
-
-    Negative where the C expression is (AT_FDCWD is -100); a mask of the argument's width makes
-    it comparable with a register.
-    """
+def _value(file: str, name: str, abi: Abi) -> int | None:
     if not name.isidentifier():
         return None
-    text = _text()
+    text = _text(file)
     start = text.find(f"\n{name}\t")
     if start < 0:
         return None
@@ -42,16 +37,36 @@ def constant(name: str, abi: Abi) -> int | None:
     return int(value) if value else None
 
 
+def constant(name: str, abi: Abi) -> int | None:
+    """The value of a constant, None where the ABI has none of that name.
+
+    Negative where the C expression is (AT_FDCWD is -100); a mask of the argument's width makes
+    it comparable with a register.
+    """
+    value = _value("constants.tsv", name, abi)
+    return errno_number(name, abi) if value is None else value
+
+
 def errno_number(name: str, abi: Abi) -> int | None:
-    """The number of an errno (`EPERM`), None for a name that is none."""
-    value = constant(name, abi)
-    if value is None or not (name[0] == "E" and name.isalnum() and 0 < value < 4096):
-        return None
-    return value
+    """The number of an errno (`EPERM`), None for a name that is none.
+
+    From asm/errno.h alone: `EPOLLIN` is a constant, and no errno.
+    """
+    return _value("errno.tsv", name, abi)
+
+
+@cache
+def errno_names() -> frozenset[str]:
+    """Every errno that some ABI has, for suggestions."""
+    return _names("errno.tsv")
 
 
 @cache
 def constant_names() -> frozenset[str]:
-    """Every name that some ABI has, for suggestions."""
-    lines = _text().splitlines()
+    """Every name that some ABI has, errnos among them, for suggestions."""
+    return _names("constants.tsv") | errno_names()
+
+
+def _names(file: str) -> frozenset[str]:
+    lines = _text(file).splitlines()
     return frozenset(line.partition("\t")[0] for line in lines if line and line[0] != "#")

@@ -1,4 +1,4 @@
-"""Generates data/numbers.tsv, data/prototypes.tsv and data/constants.tsv from kernel headers.
+"""Generates numbers.tsv, prototypes.tsv, constants.tsv and errno.tsv in data/ from kernel headers.
 
     python -m stockade.seccomp.syscalls.generate --fetch        # writes data/
     python -m stockade.seccomp.syscalls.generate --debs DIR     # the same, from files at hand
@@ -43,7 +43,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +99,7 @@ PINS: tuple[Pin, ...] = (
         "common",
         f"linux-headers-{KERNEL}+deb14-common_{KERNEL}-1_all.deb",
         "5067c68cf803b385f72e6ea530cfbb9226f5eb91bfb7e256b6fcb4f87fd6279c",
-        "declarations of the entry points; AF_*, SOCK_*, SOL_*, MSG_*",
+        "declarations of the entry points; AF_*, SOCK_*, SOL_*, MSG_*, UMOUNT_*",
     ),
     Pin(
         "common-mips",
@@ -619,9 +619,7 @@ class Overlay:
     lines: list[tuple[str, str, str, str]]
     used: set[int]
 
-    def apply(
-        self, kind: str, name: str, abi: Abi, before: Parameters | None
-    ) -> Parameters | None:
+    def apply(self, kind: str, name: str, abi: Abi, before: Parameters | None) -> Parameters | None:
         """What the lines of one kind make of a system call's parameters."""
         result = before
         for index, (a_kind, a_name, where, what) in enumerate(self.lines):
@@ -713,9 +711,10 @@ def render_prototypes(roots: Roots) -> str:
             raise GenerateError(f"overlay.tsv: {kind} {name} {where} changes nothing")
     lines = _header("Arguments of system calls", ["common", *_ENTRY_KEYS])
     lines += [
-        "# Columns: name, ABIs (* every other), arguments as NAME:KIND. Kinds: s32, u16, u64...; l and L",
-        "# a signed and an unsigned long, p a pointer, of the ABI's register width. A 64-bit kind",
-        "# takes two registers on a 32-bit ABI: prototypes.py says how. No line: nothing is known.",
+        "# Columns: name, ABIs (* every other), arguments as NAME:KIND. Kinds: s32, u16, ...;",
+        "# l and L a signed and an unsigned long, p a pointer, of the ABI's register width. A",
+        "# 64-bit kind takes two registers on a 32-bit ABI: prototypes.py says how. No line:",
+        "# nothing is known.",
     ]
     for name in sorted(per_name):
         lines += _rows(name, per_name[name])
@@ -736,128 +735,22 @@ def _rows(name: str, texts: Mapping[str, str]) -> Iterator[str]:
 
 # -- Constants -----------------------------------------------------------------------------------
 
+_LINUX_HEADERS = """
+types posix_types fcntl openat2 stat errno signal signalfd mman socket sockios net in in6
+netlink if_packet vm_sockets if_alg un uio wait sched sched/types time timerfd mount fs fiemap
+fscrypt fsverity ioctl tty vt kd prctl ptrace seccomp audit bpf keyctl capability futex
+personality perf_event io_uring kcmp reboot kexec ipc sem msg shm mqueue if_tun userfaultfd
+landlock nsfs pidfd quota mempolicy membarrier rseq resource eventpoll eventfd inotify fanotify
+memfd random ioprio falloc xattr lsm securebits timex aio_abi close_range fadvise utime acct
+module watch_queue loop elf-em if icmp udp tcp termios fd dma-buf udmabuf
+"""
+_ASM_HEADERS = """
+errno fcntl ioctls ioctl mman poll ptrace resource signal socket sockios stat termbits prctl ldt
+hwprobe cachectl sysmips siginfo
+"""
 HEADERS: tuple[str, ...] = (
-    *(
-        f"linux/{name}.h"
-        for name in [
-            "types",
-            "posix_types",
-            "fcntl",
-            "openat2",
-            "stat",
-            "errno",
-            "signal",
-            "signalfd",
-            "mman",
-            "socket",
-            "sockios",
-            "net",
-            "in",
-            "in6",
-            "netlink",
-            "if_packet",
-            "vm_sockets",
-            "if_alg",
-            "un",
-            "uio",
-            "wait",
-            "sched",
-            "sched/types",
-            "time",
-            "timerfd",
-            "mount",
-            "fs",
-            "fiemap",
-            "fscrypt",
-            "fsverity",
-            "ioctl",
-            "tty",
-            "vt",
-            "kd",
-            "prctl",
-            "ptrace",
-            "seccomp",
-            "audit",
-            "bpf",
-            "keyctl",
-            "capability",
-            "futex",
-            "personality",
-            "perf_event",
-            "io_uring",
-            "kcmp",
-            "reboot",
-            "kexec",
-            "ipc",
-            "sem",
-            "msg",
-            "shm",
-            "mqueue",
-            "if_tun",
-            "userfaultfd",
-            "landlock",
-            "nsfs",
-            "pidfd",
-            "quota",
-            "mempolicy",
-            "membarrier",
-            "rseq",
-            "resource",
-            "eventpoll",
-            "eventfd",
-            "inotify",
-            "fanotify",
-            "memfd",
-            "random",
-            "ioprio",
-            "falloc",
-            "xattr",
-            "lsm",
-            "securebits",
-            "timex",
-            "aio_abi",
-            "close_range",
-            "fadvise",
-            "utime",
-            "acct",
-            "module",
-            "watch_queue",
-            "loop",
-            "elf-em",
-            "if",
-            "icmp",
-            "udp",
-            "tcp",
-            "termios",
-            "fd",
-            "dma-buf",
-            "udmabuf",
-        ]
-    ),
-    *(
-        f"asm/{name}.h"
-        for name in [
-            "errno",
-            "fcntl",
-            "ioctls",
-            "ioctl",
-            "mman",
-            "poll",
-            "ptrace",
-            "resource",
-            "signal",
-            "socket",
-            "sockios",
-            "stat",
-            "termbits",
-            "prctl",
-            "ldt",
-            "hwprobe",
-            "cachectl",
-            "sysmips",
-            "siginfo",
-        ]
-    ),
+    *(f"linux/{name}.h" for name in _LINUX_HEADERS.split()),
+    *(f"asm/{name}.h" for name in _ASM_HEADERS.split()),
 )
 """What is looked for; a header that an ABI does not have is left out."""
 
@@ -871,19 +764,18 @@ PREFIXES = re.compile(
     r"|USERFAULTFD|UFFDIO|LANDLOCK|NS|PIDFD|Q|SWAP|ITIMER|POSIX_FADV|MPOL|MEMBARRIER|RWF|RSEQ"
     r"|XATTR|PERF|IOPRIO|LSM|SECBIT|MODULE_INIT|VT|KD|LOOP|CAP|P|AUDIT_ARCH|RISCV_HWPROBE"
     r"|GETPID|DMA_BUF|UDMABUF|IOCB|MQ|EM)_\w+"
-    r"|E[A-Z][A-Z0-9]+|SIG[A-Z0-9]+|MADV_\w+|TC[A-Z][A-Z0-9]+|TIO[A-Z][A-Z0-9_]+|FIO[A-Z]+"
+    r"|EPOLL[A-Z]+|TUN[A-Z]+|RND[A-Z]+|EPIOC[SG]PARAMS"
+    r"|SIG[A-Z0-9]+|TC[A-Z][A-Z0-9]+|TIO[A-Z][A-Z0-9_]+|FIO[A-Z]+"
     r"|SIOC[A-Z0-9_]+|FI(?:BMAP|GETBSZ|FREEZE|THAW|TRIM|CLONE|CLONERANGE|DEDUPERANGE)|W[A-Z]{5,9}"
     r"|(?:SEM|MSG|SHM)[A-Z]{2,9}|[GS]ET(?:ALL|NCNT|PID|VAL|ZCNT)|READ_IMPLIES_EXEC|WHOLE_SECONDS"
-    r"|SHORT_INODE|STICKY_TIMEOUTS|MMAP_PAGE_ZERO|FDPIC_FUNCPTRS|UNAME26|POLL[A-Z]+|TCP_\w+"
-    r"|KD[A-Z]+|[GP]IO_\w+|BLK[A-Z0-9]+|N_[A-Z0-9_]+|I_[A-Z]+|BPF_\w+|[ILD]CACHE|BCACHE"
+    r"|SHORT_INODE|STICKY_TIMEOUTS|MMAP_PAGE_ZERO|FDPIC_FUNCPTRS|UNAME26|POLL[A-Z]+"
+    r"|KD[A-Z]+|[GP]IO_\w+|BLK[A-Z0-9]+|N_[A-Z0-9_]+|[ILD]CACHE|BCACHE"
 )
 """The families of names that are kept."""
 
 _HIDDEN = re.compile(
-    r"(?:BPF_(?:ALU|LD|ST|JMP|W|H|B|K|X|A|DIV|ADD|SUB|MUL|OR|AND|LSH|RSH|NEG|MOD|XOR|TAX|TXA|RET"
-    r"|FUNC|REG|MISC|IMM|ABS|IND|MEM|LEN|MSH)\w*|PERF_(?:MEM|REG|BR|SAMPLE|RECORD|BRANCH)_\w+"
-    r"|TCP_[A-Z]+_STATE|\w+_H|_\w+|I[PN]_MULTICAST_\w+|CAP_OP_\w+|\w*__\w*"
-    r"|E(?:XEC|XT|THERNET|FIVAR)\w+|EM_[A-Z]\w+_(?:OLD|ALT))$"
+    r"(?:PERF_(?:MEM|REG|BR|SAMPLE|RECORD|BRANCH)_\w+|BPF_(?:REG|LINE|PSEUDO)_\w+"
+    r"|\w+_H|_\w+|\w*__\w*|N_TTY_BUF_SIZE)$"
 )
 """Names of those families that no system call argument holds."""
 
@@ -916,9 +808,15 @@ def _flags(roots: Roots, abi: Abi) -> list[str]:
     ]
 
 
+_KERNEL_ONLY = re.compile(r"(AF|PF|SOL|MSG|SCM|SOCK|UMOUNT|SWAP_FLAG)_|MNT_(FORCE|DETACH|EXPIRE)$")
+
+
 def _kernel_only(roots: Roots, abi: Abi) -> str:
     """What user programs get from libc, and the kernel defines in headers that it keeps."""
-    sources = [roots.file("common", "usr/src/*/include/linux/socket.h")]
+    sources = [
+        roots.file("common", f"usr/src/*/include/linux/{name}.h")
+        for name in ("socket", "fs", "swap")
+    ]
     if abi.name.startswith("mips"):
         sources.append(roots.file("common-mips", "usr/src/*/arch/mips/include/asm/socket.h"))
     else:
@@ -928,7 +826,7 @@ def _kernel_only(roots: Roots, abi: Abi) -> str:
         text = source.read_text().replace("\\\n", " ")
         text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
         for name, value in re.findall(r"^#\s*define\s+(\w+)[ \t]+(\S.*)$", text, re.MULTILINE):
-            if re.match(r"(AF|PF|SOL|MSG|SCM|SOCK)_", name):
+            if _KERNEL_ONLY.match(name):
                 lines.append(f"#ifndef {name}\n#define {name} {value}\n#endif")
         lines += re.findall(r"enum sock_type \{[^}]*\};", text)
     return "\n".join(lines)
@@ -949,8 +847,24 @@ def constants(roots: Roots, abi: Abi) -> dict[str, int]:
             raise GenerateError(f"gcc, the headers of {abi.name}:\n{result.stderr[:4000]}")
     names = set(re.findall(r"^#define (\w+) +\S", macros.stdout, re.MULTILINE))
     for body in _ENUM.findall(plain.stdout):
-        names.update(_ENUMERATOR.findall(re.sub(r"\([^()]*\)", "", body)))
+        before = ""
+        while before != body:
+            before, body = body, re.sub(r"\([^()]*\)", "", body)
+        names.update(_ENUMERATOR.findall(body))
     wanted = sorted(n for n in names if PREFIXES.fullmatch(n) and not _HIDDEN.match(n))
+    return _values(unit, wanted, flags, abi)
+
+
+def errnos(roots: Roots, abi: Abi) -> dict[str, int]:
+    """The error numbers of an ABI."""
+    flags, unit = _flags(roots, abi), "#include <asm/errno.h>\n"
+    macros = _gcc(["-E", "-dM", *flags], unit)
+    names = re.findall(r"^#define (E[A-Z0-9]+) +\S", macros.stdout, re.MULTILINE)
+    return _values(unit, sorted(names), flags, abi)
+
+
+def _values(unit: str, wanted: list[str], flags: list[str], abi: Abi) -> dict[str, int]:
+    """What the names are worth after the includes of `unit`; those worth no integer left out."""
     # First what is an integer constant expression at all: one line each, errors name the line.
     asserts = "".join(
         f'#line {number} "stockade"\n_Static_assert(((({name}) | 0) == 0) || 1, "");\n'
@@ -962,7 +876,8 @@ def constants(roots: Roots, abi: Abi) -> dict[str, int]:
     # Then the values, as comments in the assembly: the sign, and four times sixteen bits, which
     # gcc prints alike for every size.
     quarters = ", ".join(
-        f'"i"((int)(((unsigned long long)({{0}}) >> {shift}) & 0xffff))' for shift in (48, 32, 16, 0)
+        f'"i"((int)(((unsigned long long)({{0}}) >> {shift}) & 0xffff))'
+        for shift in (48, 32, 16, 0)
     )
     body = "".join(
         f'asm("#@ {name} %c0 %c1 %c2 %c3 %c4" : : "i"((int)({name} < 0)), '
@@ -984,8 +899,13 @@ def constants(roots: Roots, abi: Abi) -> dict[str, int]:
     return values
 
 
-def render_constants(roots: Roots) -> str:
-    """data/constants.tsv."""
+def render_constants(
+    roots: Roots,
+    title: str,
+    keys: Iterable[str],
+    what: Callable[[Roots, Abi], dict[str, int]],
+) -> str:
+    """data/constants.tsv and data/errno.tsv."""
     # A few kernel headers ask for libc's struct sockaddr outside the kernel.
     stub = roots.path / "stub" / "sys" / "socket.h"
     stub.parent.mkdir(parents=True, exist_ok=True)
@@ -994,15 +914,14 @@ def render_constants(roots: Roots) -> str:
         "struct sockaddr { sa_family_t sa_family; char sa_data[14]; };\n"
     )
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        per_abi = dict(
-            zip(ABIS, pool.map(lambda abi: constants(roots, abi), ABIS.values()), strict=True)
-        )
-    lines = _header("Named constants", ("libc", "libc-s390", "common", "common-mips"))
+        found = list(pool.map(lambda abi: what(roots, abi), ABIS.values()))
+    per_abi = dict(zip(ABIS, found, strict=True))
+    lines = _header(title, keys)
     lines += [
         "# Columns: name, value on every ABI that is not named, then ABI,ABI=VALUE where it",
         "# differs; nothing after the = or in the second column: the name is not defined there.",
     ]
-    for name in sorted({name for values in per_abi.values() for name in values}):
+    for name in sorted({name for values in found for name in values}):
         cells = {abi: str(values.get(name, "")) for abi, values in per_abi.items()}
         default = Counter(cells.values()).most_common(1)[0][0]
         groups: dict[str, list[str]] = defaultdict(list)
@@ -1018,7 +937,7 @@ def render_constants(roots: Roots) -> str:
 
 
 def generate(debs: Path) -> dict[str, str]:
-    """The three files by name, made from the pinned packages in a directory.
+    """The files by name, made from the pinned packages in a directory.
 
     Raises:
         GenerateError: a package is missing or not the pinned one, or gcc is missing.
@@ -1035,7 +954,10 @@ def generate(debs: Path) -> dict[str, str]:
         return {
             "numbers.tsv": render_numbers(roots),
             "prototypes.tsv": render_prototypes(roots),
-            "constants.tsv": render_constants(roots),
+            "constants.tsv": render_constants(
+                roots, "Named constants", ("libc", "libc-s390", "common", "common-mips"), constants
+            ),
+            "errno.tsv": render_constants(roots, "Error numbers", ("libc", "libc-s390"), errnos),
         }
 
 

@@ -47,7 +47,8 @@ def resolve(text: str, abi: Abi) -> tuple[Argument, ...]:
     """The registers of an argument list `NAME:KIND,…` on an ABI; kinds as in the data file.
 
     On a 32-bit ABI a 64-bit parameter takes two registers, the low half first on a little-endian
-    machine, and both halves are unsigned (`compat_arg_u64`, include/asm-generic/compat.h). arm's EABI and mips o32 start it at an even register (arch/arm64/kernel/sys32.c,
+    machine, and both halves are unsigned (`compat_arg_u64`, include/asm-generic/compat.h). arm's
+    EABI and mips o32 start it at an even register (arch/arm64/kernel/sys32.c,
     arch/mips/kernel/linux32.c); x86 and s390 do not (arch/x86/kernel/sys_ia32.c,
     arch/s390/kernel/compat_linux.c).
     """

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from .abi import ABIS, Abi
+from .abi import ABIS, X32_BIT, Abi
 
 _DATA = Path(__file__).parent / "data" / "numbers.tsv"
 
@@ -28,12 +28,15 @@ class Table:
     """Name by number, in ascending order. Of two names for a number the first in the kernel's
     table (arm: `arm_sync_file_range`, not `sync_file_range2`)."""
     last: int
-    """The largest number that the kernel's table has: what is above it is newer than these
-    tables. arm's private calls lie at 0x0f0001 and up, apart from the table, and do not count."""
+    """The largest number of the part of the kernel's table that grows: what is above it, and has
+    no name here, is newer than these tables. Two ranges lie apart and do not count: x32's own
+    numbers, bit 30 and 512 to 547, to which nothing is added any more, and arm's private calls
+    at 0x0f0001."""
 
 
-_ARM_PRIVATE = 0x0F0000
-"""`__ARM_NR_BASE`, arch/arm/include/uapi/asm/unistd.h."""
+_APART = {"x32": X32_BIT + 512, "arm": 0x0F0000}
+"""Where the numbers start that lie apart: arch/x86/entry/syscalls/syscall_64.tbl, and
+`__ARM_NR_BASE` of arch/arm/include/uapi/asm/unistd.h."""
 
 
 @cache
@@ -58,8 +61,9 @@ def table(abi: Abi) -> Table:
                 number = by_name[row[0]] = int(cell)
                 by_number[number] = row[0]
     ordered = dict(sorted(by_number.items()))
-    numbers = ordered if abi.name != "arm" else [each for each in ordered if each < _ARM_PRIVATE]
-    return Table(abi, MappingProxyType(by_name), MappingProxyType(ordered), max(numbers))
+    apart = _APART.get(abi.name, 1 << 32)
+    last = max(number for number in ordered if number < apart)
+    return Table(abi, MappingProxyType(by_name), MappingProxyType(ordered), last)
 
 
 @cache

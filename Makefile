@@ -1,0 +1,26 @@
+# Each target does the set-up that it needs; the second time that costs nothing.
+.PHONY: help demo test lint fuzz clean
+
+help: ## What can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+demo: .venv/.ready-run ## Compile an example policy and confine a command by it
+	@.ci/demo
+
+test: .venv/.ready-test ## All tests; those whose parts this machine lacks are skipped
+	@.venv/bin/pytest
+
+lint: .venv/.ready-test ## ruff, its formatter, mypy --strict
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+fuzz: .venv/.ready-test ## The property tests with many new examples (slow)
+	HYPOTHESIS_PROFILE=fuzz .venv/bin/pytest -m hypothesis
+
+clean: ## Remove what was built here, .venv too
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/.ready-%: pyproject.toml .ci/setup
+	@.ci/setup $*
+	@touch $@

@@ -1,0 +1,155 @@
+"""Why a policy cannot be a Docker profile: what runc and libseccomp would do against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ..policies.errors import TargetError
+from ..policies.model import ActionKind, Policy
+from ..policies.source import Location, Problem
+from . import actions, libseccomp
+from .filter import ALWAYS, AbiFilter, Clause
+from .hosts import Engine, Host
+from .syscalls import table
+
+
+class Refusals:
+    """The reasons found so far; nothing is written while there is one."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self._problems: list[Problem] = []
+
+    def refuse(self, message: str, at: Location | None, hint: str) -> None:
+        """Note a reason."""
+        self._problems.append(Problem(f"docker: {message}", at, hint))
+
+    def finish(self) -> None:
+        """Raise TargetError with everything that was noted, if anything was."""
+        if self._problems:
+            raise TargetError(dict.fromkeys(self._problems))
+
+    def rule_at(self, clause: Clause) -> Location | None:
+        """Where the rule that a clause comes from was written."""
+        seccomp = self.policy.seccomp
+        if seccomp is None or not 0 <= clause.rule < len(seccomp.rules):
+            return None
+        return seccomp.rules[clause.rule].at
+
+
+def check_default(
+    refusals: Refusals, hosts: Sequence[Host], engine: Engine, listener_path: str
+) -> int:
+    """The default's value; says no where an engine or runtime cannot follow it."""
+    policy, seccomp = refusals.policy, refusals.policy.seccomp
+    assert seccomp is not None
+    filters = [each for host in hosts for each in host.filters]
+    values = {each.default for each in filters}
+    default = filters[0].default
+    kind = actions.kind_of(default)
+    if len(values) > 1:
+        refusals.refuse(
+            "the default's errno has different numbers on the policy's architectures",
+            seccomp.at,
+            "compile for each family with --arch, or give the errno as a number",
+        )
+    if kind is ActionKind.NOTIFY:
+        refusals.refuse(
+            "runc refuses notify as the default action", seccomp.at, "notify single calls"
+        )
+    if (
+        kind is ActionKind.DENY
+        and default & actions.NUMBER_MASK != 1
+        and (not engine.default_errno)
+    ):
+        refusals.refuse(
+            f"engine {engine.name} ignores defaultErrnoRet and answers EPERM",
+            seccomp.at,
+            "use `with: EPERM`, or --engine 23 and newer",
+        )
+    for each in filters:
+        _check_newer(refusals, each, policy.at)
+    clauses = [c for each in filters for cs in each.calls.values() for c in cs]
+    if any(actions.kind_of(clause.value) is ActionKind.NOTIFY for clause in clauses):
+        _check_notify(refusals, engine, listener_path, filters)
+    return default
+
+
+def _check_newer(refusals: Refusals, filter_: AbiFilter, at: Location) -> None:
+    permissive = actions.kind_of(filter_.default) in actions.PERMISSIVE
+    if permissive and filter_.newer != filter_.default:
+        refusals.refuse(
+            "with a default that lets calls run, runc lets newer calls run too",
+            at,
+            "accept that with `newer: default`, or deny by default",
+        )
+    enosys = actions.return_value(ActionKind.DENY, libseccomp.enosys(filter_.abi))
+    if not permissive and filter_.newer != enosys:
+        refusals.refuse(
+            "runc answers ENOSYS to every number newer than the profile, not "
+            f"{actions.describe(filter_.newer)}",
+            at,
+            "leave `newer` out, which means ENOSYS",
+        )
+
+
+def _check_notify(
+    refusals: Refusals, engine: Engine, listener_path: str, filters: Iterable[AbiFilter]
+) -> None:
+    at = refusals.policy.at
+    if not engine.listener:
+        refusals.refuse(
+            f"engine {engine.name} drops listenerPath, and a notified call hangs",
+            at,
+            "use --engine 23 or newer",
+        )
+    elif not listener_path:
+        refusals.refuse(
+            "notify needs the socket of the agent that answers", at, "pass --listener PATH"
+        )
+    for each in filters:
+        write = table(each.abi).by_name.get("write", -1)
+        for clause in each.calls.get(write, ()):
+            if actions.kind_of(clause.value) is ActionKind.NOTIFY:
+                refusals.refuse("runc refuses notify on write", refusals.rule_at(clause), "")
+
+
+def check_multiplexed(refusals: Refusals, host: Host) -> None:
+    """Refuse socket or ipc rules that libseccomp would extend against the policy."""
+    for each in host.filters:
+        for mux, members in libseccomp.MULTIPLEXED.items():
+            if each.abi.name not in libseccomp.MULTIPLEXING_ABIS:
+                continue
+            nr = table(each.abi).by_name.get(mux)
+            if nr is None or _overrides(each, nr):
+                continue
+            offender = _first_rule(host, members)
+            if offender is not None:
+                name, clause = offender
+                refusals.refuse(
+                    f"on {each.abi.name} libseccomp extends the rule for {name} to {mux}, "
+                    "which the policy leaves to other rules",
+                    refusals.rule_at(clause),
+                    f"decide on {mux} too, in a rule without `when`, or leave "
+                    f"{each.abi.name} out of `architectures`",
+                )
+
+
+def _overrides(filter_: AbiFilter, nr: int) -> bool:
+    """Whether the call has one answer without conditions, which wins in libseccomp."""
+    clauses = filter_.calls.get(nr, ())
+    return (
+        bool(clauses)
+        and clauses[0] == Clause(ALWAYS, clauses[0].value)
+        and clauses[0].value != filter_.default
+    )
+
+
+def _first_rule(host: Host, names: Iterable[str]) -> tuple[str, Clause] | None:
+    for name in names:
+        for each in host.filters:
+            nr = table(each.abi).by_name.get(name, -1)
+            for clause in each.calls.get(nr, ()):
+                if clause.value != each.default:
+                    return name, clause
+    return None

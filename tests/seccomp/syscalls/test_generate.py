@@ -1,0 +1,117 @@
+"""The generator: the same packages give the committed bytes, other packages are refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stockade.seccomp.syscalls import abi, generate
+from stockade.seccomp.syscalls.generate import (
+    DATA,
+    PINS,
+    GenerateError,
+    cache_directory,
+    fetch,
+    parameters,
+    read_overlay,
+    verify,
+)
+
+
+@pytest.fixture(scope="module")
+def debs() -> Path:
+    """The pinned packages: from $STOCKADE_DEBS or the cache, else fetched with apt's mirror."""
+    directory = cache_directory()
+    try:
+        fetch(directory)
+    except GenerateError as error:
+        first = str(error).splitlines()[0]
+        pytest.skip(f"{first}; `python -m stockade.seccomp.syscalls.generate --fetch` says more")
+    return directory
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc evaluates the constants")
+def test_generating_again_gives_the_same_bytes(debs: Path) -> None:
+    for name, text in generate.generate(debs).items():
+        assert text == (DATA / name).read_text(), f"{name} is not what the packages give"
+
+
+def test_another_package_is_refused(tmp_path: Path) -> None:
+    for pin in PINS:
+        with pytest.raises(GenerateError, match="SHA256"):
+            verify(pin, b"!<arch>\nnot it")
+    (tmp_path / PINS[0].file).write_bytes(b"!<arch>\n")
+    with pytest.raises(GenerateError, match="SHA256"):
+        fetch(tmp_path)
+    with pytest.raises(GenerateError, match="SHA256"):
+        generate.generate(tmp_path)
+
+
+def test_a_file_that_no_mirror_has_is_an_error(tmp_path: Path) -> None:
+    empty = tmp_path / "archive"
+    empty.mkdir()
+    with pytest.raises(GenerateError, match="cannot fetch"):
+        fetch(tmp_path / "debs", [empty.as_uri()])
+
+
+def test_the_command_says_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate.main(["--debs", str(tmp_path), "--check"]) == 2
+    assert "--fetch" in capsys.readouterr().err
+
+
+def test_parameters() -> None:
+    assert parameters("void") == ()
+    assert parameters("unsigned int fd, const char __user *const __user *argv, loff_t pos") == (
+        ("fd", "u32"),
+        ("argv", "p"),
+        ("pos", "s64"),
+    )
+    assert parameters("int, struct sockaddr __user *, umode_t") == (
+        ("", "s32"),
+        ("", "p"),
+        ("", "u16"),
+    )
+    with pytest.raises(GenerateError, match="float x"):
+        parameters("float x")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("sig\tread\t*\tint fd", "five fields"),
+        ("sort\tread\t*\tint fd\tme", "unknown kind 'sort'"),
+        ("sig\tread\tvax\tint fd\tme", "unknown ABI 'vax'"),
+    ],
+)
+def test_a_bad_overlay_line_is_an_error(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "overlay.tsv"
+    path.write_text(f"# ok\n{line}\n")
+    with pytest.raises(GenerateError, match=f"overlay.tsv:2: {message}"):
+        read_overlay(path)
+
+
+def test_overlay_lines_that_change_nothing_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "overlay.tsv"
+    path.write_text(
+        "sig\tread\t*\tint fd\tme\n"
+        "names\tread\tx86\tfd\tme\n"
+        "narrow\tread\tcount\tunsigned int\tme\n"
+    )
+    overlay = read_overlay(path)
+    assert overlay.apply("sig", "read", abi("x86"), None) == (("fd", "s32"),)
+    assert overlay.apply("names", "read", abi("x86"), (("fd", "s32"),)) == (("fd", "s32"),)
+    before = (("fd", "s32"), ("count", "L"))
+    assert overlay.apply("narrow", "read", abi("x86"), before) == (("fd", "s32"), ("count", "u32"))
+    assert overlay.used == {0, 2}
+
+
+def test_every_pin_is_used_and_no_host_is_named() -> None:
+    used = {source.table[0] for source in generate._SOURCES.values()}
+    used |= {"libc", "libc-s390", "common", "common-mips"}
+    assert {pin.key for pin in PINS} == used
+    text = Path(generate.__file__).read_text()
+    assert "://" not in text
