@@ -1,5 +1,5 @@
 # Each target does the set-up that it needs; the second time that costs nothing.
-.PHONY: help demo test lint fuzz clean
+.PHONY: help demo test lint fuzz bench clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ lint: .venv/.ready-test ## ruff, its formatter, mypy --strict
 
 fuzz: .venv/.ready-test ## The property tests with many new examples (slow)
 	HYPOTHESIS_PROFILE=fuzz .venv/bin/pytest -m hypothesis
+
+bench: .venv/.ready-test ## The figures of the README, beside libseccomp's
+	@.venv/bin/python benchmarks/compile.py
 
 clean: ## Remove what was built here, .venv too
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

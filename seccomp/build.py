@@ -44,7 +44,7 @@ def action_value(action: Action, abi_: Abi) -> int:
     if isinstance(number, str):
         resolved = errno_number(number, abi_)
         if resolved is None:
-            raise InputError.of(f"errno {number} is not defined on {abi_.name}")
+            raise InputError.of(f"errno {number} is not defined here")
         number = resolved
     if action.kind is ActionKind.DENY and number is None:
         number = errno_number("EPERM", abi_)

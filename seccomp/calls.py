@@ -42,7 +42,7 @@ def resolve_call(call: Call, abi: Abi) -> ResolvedCall:
     elif call.name in by_name:
         name, nr = call.name, by_name[call.name]
     elif call.name in known_names():
-        raise InputError.of(f"{abi.name} has no system call `{call.name}`", call.at)
+        raise InputError.of(f"no system call `{call.name}` here", call.at)
     else:
         guess = did_you_mean(call.name, known_names())
         raise InputError.of(f"unknown system call `{call.name}`{guess}", call.at)
@@ -62,7 +62,7 @@ def _argument(argument: CallArgument, name: str, abi: Abi) -> tuple[int, int]:
         else:
             listed = f"it has {', '.join(names)}" if names else ""
             raise InputError.of(
-                f"{name} has no argument `{key}` on {abi.name}{did_you_mean(key, names)}",
+                f"{name} has no argument `{key}`{did_you_mean(key, names)}",
                 argument.at,
                 listed,
             )
@@ -72,7 +72,7 @@ def _argument(argument: CallArgument, name: str, abi: Abi) -> tuple[int, int]:
     bits = prototype[index].bits if index < len(names) and prototype else 64
     if isinstance(key, str) and key in names and not _fits(value, bits):
         raise InputError.of(
-            f"`{key}` of {name} has {bits} bits on {abi.name}; {value:#x} does not fit",
+            f"`{key}` of {name} has {bits} bits; {value:#x} does not fit",
             argument.at,
             f"name the register to set its high bits: arg{index}={value:#x}",
         )

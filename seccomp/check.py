@@ -7,6 +7,7 @@ policy, all at once, and points at the author's own words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from ..policies.errors import InputError
 from ..policies.model import (
@@ -24,12 +25,12 @@ from ..policies.model import (
     Rule,
 )
 from ..policies.problems import did_you_mean, listed
-from ..policies.source import Problem
+from ..policies.source import Location, Problem
 from .build import Build, action_value, named_abis
 from .calls import resolve_call
 from .diagram import Diagrams
 from .lower import lower_test
-from .operands import number, register
+from .operands import by_abi, number, register
 from .syscalls import ABIS, Abi, abi, known_names, table
 
 
@@ -62,14 +63,16 @@ def _unknown_architectures(names: Iterable[Name] | None) -> Iterator[Problem]:
             )
 
 
-def _undefined_errno(action: Action, abis: Iterable[Abi], at: object) -> list[Problem]:
-    del at
+def _undefined_errno(action: Action, abis: Iterable[Abi], at: Location) -> list[Problem]:
+    found: list[tuple[Abi, list[Problem]]] = []
     for each in abis:
         try:
             action_value(action, each)
         except InputError as error:
-            return list(error.problems)
-    return []
+            found.append((each, [replace(problem, at=at) for problem in error.problems]))
+        else:
+            found.append((each, []))
+    return by_abi(found)
 
 
 def _those_named(names: Sequence[Name] | None, otherwise: tuple[Abi, ...]) -> tuple[Abi, ...]:
@@ -108,12 +111,13 @@ def _exists(name: str, abis: Iterable[Abi]) -> bool:
 def _condition(rule: Rule, condition: Condition, abis: Sequence[Abi]) -> list[Problem]:
     """Operands and constants that do not fit; comparisons and conditions that are constant."""
     pairs = [(c.text, a) for c in rule.calls for a in abis if c.text in table(a).by_name]
-    problems: dict[Problem, None] = {}
-    for part in comparisons(condition):
-        for call, abi_ in pairs:
-            problems.update(dict.fromkeys(_operand(part, call, abi_)))
+    problems: list[Problem] = []
+    for call in rule.calls:
+        homes = [a for c, a in pairs if c == call.text]
+        for part in comparisons(condition):
+            problems += by_abi([(a, _operand(part, call.text, a)) for a in homes])
     if problems or not pairs:
-        return list(problems)
+        return list(dict.fromkeys(problems))
     for part in comparisons(condition):
         constant = _constant_answer(part, pairs)
         if constant is not None:
@@ -187,12 +191,12 @@ def _never_or_always(
 
 def _call(call: Call, abis: Sequence[Abi]) -> list[Problem]:
     """Why a written call means nothing on any of the ABIs it is for."""
-    problems: list[Problem] = []
+    found: list[tuple[Abi, tuple[Problem, ...]]] = []
     for each in abis:
         try:
             resolve_call(call, each)
         except InputError as error:
-            problems += [problem for problem in error.problems if problem not in problems]
+            found.append((each, error.problems))
         else:
             return []
-    return problems
+    return by_abi(found)

@@ -8,11 +8,13 @@ carried out each decides on its own.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from ..policies.errors import InputError
 from ..policies.model import Constant, Operand
 from ..policies.problems import did_you_mean
+from ..policies.source import Problem
 from .syscalls import Abi, arguments, constant, constant_names
 
 ARGUMENT_COUNT = 6
@@ -50,6 +52,23 @@ class Register:
         return f"{'a signed' if self.signed else 'an unsigned'} {self.bits}-bit argument"
 
 
+def by_abi(found: Sequence[tuple[Abi, Sequence[Problem]]]) -> list[Problem]:
+    """What was found on each ABI that was tried, as one list that names ABIs where it must.
+
+    A problem that all of them have is said once, without them.
+    """
+    homes: dict[Problem, list[str]] = {}
+    for abi, problems in found:
+        for problem in dict.fromkeys(problems):
+            homes.setdefault(problem, []).append(abi.name)
+    return [
+        problem
+        if len(names) == len(found)
+        else replace(problem, message=f"{problem.message} (on {', '.join(names)})")
+        for problem, names in homes.items()
+    ]
+
+
 def is_positional(name: str) -> bool:
     """Whether an argument's name is its position: arg0 to arg5."""
     return re.fullmatch(r"arg[0-5]", name) is not None
@@ -71,7 +90,7 @@ def register(operand: Operand, call: str, abi: Abi) -> Register:
     if mask < 0 or mask > top:
         raise InputError.of(
             f"the mask {mask:#x} has bits outside the {bits}-bit argument `{operand.argument}` "
-            f"of {call} on {abi.name}",
+            f"of {call}",
             operand.mask.at,
         )
     if mask == 0:
@@ -87,7 +106,7 @@ def _argument(operand: Operand, call: str, abi: Abi) -> tuple[int, int, bool]:
         if positional and operand.full and int(wanted[3:]) < ARGUMENT_COUNT:
             return int(wanted[3:]), abi.registers, False
         raise InputError.of(
-            f"the arguments of {call} on {abi.name} are not known",
+            f"the arguments of {call} are not known",
             operand.at,
             "compare whole registers: u64(arg0) to u64(arg5)",
         )
@@ -98,11 +117,11 @@ def _argument(operand: Operand, call: str, abi: Abi) -> tuple[int, int, bool]:
     elif positional and not own_numbering and int(wanted[3:]) < len(names):
         index = int(wanted[3:])
     else:
-        raise _no_such_argument(operand, call, abi, names)
+        raise _no_such_argument(operand, call, names)
     argument = prototype[index]
     if argument.pointer and not operand.full:
         raise InputError.of(
-            f"`{wanted}` of {call} is a pointer on {abi.name}: a filter sees the address, "
+            f"`{wanted}` of {call} is a pointer: a filter sees the address, "
             "never what stands there",
             operand.at,
             "decide on another argument, or deny the call",
@@ -110,17 +129,16 @@ def _argument(operand: Operand, call: str, abi: Abi) -> tuple[int, int, bool]:
     return index, argument.bits, argument.signed
 
 
-def _no_such_argument(operand: Operand, call: str, abi: Abi, names: list[str]) -> InputError:
+def _no_such_argument(operand: Operand, call: str, names: list[str]) -> InputError:
     wanted = operand.argument
     if f"{wanted}_lo" in names:
         return InputError.of(
-            f"`{wanted}` of {call} is split into two registers on {abi.name}: "
-            f"`{wanted}_lo` and `{wanted}_hi`",
+            f"`{wanted}` of {call} is split into two registers: `{wanted}_lo` and `{wanted}_hi`",
             operand.at,
             "give the rule `architectures:`, and 32-bit ones a rule of their own",
         )
     listed = f"it has {', '.join(names)}" if names else "it takes none"
-    message = f"{call} has no argument `{wanted}` on {abi.name}{did_you_mean(wanted, names)}"
+    message = f"{call} has no argument `{wanted}`{did_you_mean(wanted, names)}"
     return InputError.of(message, operand.at, listed)
 
 
@@ -137,7 +155,7 @@ def number(constant_: Constant, abi: Abi, bits: int = 64) -> int:
         known = constant(term.value, abi)
         if known is None:
             if term.value in constant_names():
-                raise InputError.of(f"`{term.value}` is not defined on {abi.name}", term.at)
+                raise InputError.of(f"`{term.value}` is not defined here", term.at)
             guess = did_you_mean(term.value, constant_names())
             raise InputError.of(f"unknown constant `{term.value}`{guess}", term.at)
         value |= known

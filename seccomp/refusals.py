@@ -130,8 +130,9 @@ def check_multiplexed(refusals: Refusals, host: Host) -> None:
                     f"on {each.abi.name} libseccomp extends the rule for {name} to {mux}, "
                     "which the policy leaves to other rules",
                     refusals.rule_at(clause),
-                    f"decide on {mux} too, in a rule without `when`, or leave "
-                    f"{each.abi.name} out of `architectures`",
+                    f"give {mux} an answer other than the default in a rule without `when`, "
+                    f"such as `deny: {mux}` `with: ENOSYS`, or leave {each.abi.name} out of "
+                    "`architectures`",
                 )
 
 

@@ -9,14 +9,14 @@ import click
 
 from ..policies.errors import InputError
 from ..policies.problems import did_you_mean
-from ..seccomp.docker import ENGINES
+from ..seccomp.hosts import ENGINES
 from ..seccomp.targets import TARGETS, Request, compile_targets
 from .files import write_all
 from .options import environment_options, read_request, sound_policy
 
 _EPILOG = """\b
 Examples:
-  stockade compile web.yaml                     web.docker.json, .oci.json, .bpf
+  stockade compile web.yaml       (web.docker.json, web.oci.json, web.bpf)
   stockade compile docker-default -o - --target docker > profile.json
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out

@@ -19,6 +19,7 @@ from ..seccomp.explain import Explanation, explain_filter, explain_program
 from ..seccomp.filter import resolve
 from ..seccomp.interpret import interpret
 from ..seccomp.lower import lower
+from ..seccomp.operands import by_abi
 from ..seccomp.profile import Profile
 from ..seccomp.read_profile import read_profile
 from ..seccomp.syscalls import ABIS, Abi, abi
@@ -30,7 +31,7 @@ from .programs import read_program
 _EPILOG = """\b
 Examples:
   stockade explain web.yaml 'socket(family=AF_ALG)'
-  stockade explain docker-default 'clone(flags=CLONE_NEWUSER)' --cap CAP_SYS_ADMIN
+  stockade explain docker-default 'clone(CLONE_NEWUSER)' --cap docker
   stockade explain profile.json 'personality(8)' --arch x86
   stockade explain web.bpf 'ioctl(cmd=TIOCSTI)'
   stockade explain web.yaml '#999'
@@ -116,14 +117,14 @@ def _named(request: Request) -> tuple[Abi, ...]:
 def _explain(subject: _Subject, call: Call) -> list[Explanation]:
     """One explanation for each ABI on which the call exists."""
     explanations: list[Explanation] = []
-    errors: list[Problem] = []
+    errors: list[tuple[Abi, tuple[Problem, ...]]] = []
     for each in subject.abis:
         try:
             explanations.append(subject.answer(each, resolve_call(call, each)))
         except InputError as error:
-            errors += error.problems
+            errors.append((each, error.problems))
     if not explanations:
-        raise InputError(dict.fromkeys(errors))
+        raise InputError(by_abi(errors))
     return explanations
 
 

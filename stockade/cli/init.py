@@ -31,8 +31,9 @@ seccomp:
     - deny: socket
       when: family not in {{AF_UNIX, AF_INET, AF_INET6}}
     # 32-bit programs reach sockets through socketcall, where a filter cannot
-    # see the family.
+    # see the family; ENOSYS sends them to socket.
     - deny: socketcall
+      with: ENOSYS
     # A whole group: stockade's groups are listed in the documentation.
     - deny: ["@keyring", "@debug"]
 

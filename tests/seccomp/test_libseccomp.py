@@ -82,6 +82,28 @@ def test_docker_default(unknown: Unknown) -> None:
     assert differences(selected(load("docker-default").require(), ABIS), unknown) == []
 
 
+MULTIPLEXED = """
+stockade: 1
+name: multiplexed
+seccomp:
+  default: deny
+  architectures: [x86_64, x86, x32]
+  rules:
+    - allow: [write, accept4, zz, shmat, bind]
+    - allow: socket
+      when: family == AF_UNIX
+    - deny: [socketcall, ipc]
+      with: ENOSYS
+"""
+
+
+@pytest.mark.parametrize("sibling", ["connect", "sendto", "socketpair"])
+def test_a_denied_socketcall_stays_denied(unknown: Unknown, sibling: str) -> None:
+    """libseccomp opens socketcall for every allowed socket call unless a plain rule forbids it."""
+    policy = load_text(MULTIPLEXED.replace("zz", sibling)).require()
+    assert differences(policy, unknown) == []
+
+
 def test_random_policies(unknown: Unknown) -> None:
     dice = random.Random(1)
     compared = refused = 0
