@@ -1,9 +1,10 @@
 """The exceptions of Stockade, drawn in one place.
 
 StockadeError
-├── InputError        what was given cannot be used: a file, a policy, a call (exit 2)
-│   └── TargetError     the policy is sound, but a target cannot say it exactly (exit 2)
-└── InternalError     a fault of Stockade itself (exit 3)
+├── InputError            what was given cannot be used: a file, a policy, a call (exit 2)
+│   ├── TooComplexError   conditions that would take too long to decide (exit 2)
+│   └── TargetError       the policy is sound, but a target cannot say it exactly (exit 2)
+└── InternalError         a fault of Stockade itself (exit 3)
 
 Only the command line turns them into text and exit codes.
 """
@@ -34,6 +35,20 @@ class InputError(StockadeError):
 
 class TargetError(InputError):
     """A target cannot express the policy exactly; the hint names the nearest thing it can."""
+
+
+class TooComplexError(InputError):
+    """Conditions whose exact meaning would take too long to work out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            [
+                Problem(
+                    "the conditions are too complex to decide exactly",
+                    hint="combine fewer arguments in one rule, or fewer alternatives",
+                )
+            ]
+        )
 
 
 class InternalError(StockadeError):

@@ -17,7 +17,8 @@ from .catalog import Group, groups
 _HEAD = """\
 # Groups of system calls
 
-Made from `policies/library/groups.yaml` by `python -m stockade.policies.group_pages`; change that file.
+Made from `policies/library/groups.yaml` by `python -m stockade.policies.group_pages`; make changes
+there.
 
 A rule names a group like a call: `allow: ["@file-system", "@network-client", futex]`. A group has
 the calls of every architecture, of which a policy takes those that its own have. Rules are read

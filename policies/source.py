@@ -66,15 +66,15 @@ class Problem:
         else:
             parts = [f"{self.at}: {printable(self.message)}", *_excerpt(self.at)]
         for label, place in self.related:
-            parts += [f"  {place}: {label}", *_excerpt(place)]
+            parts += [f"  {place}: {printable(label)}", *_excerpt(place)]
         if self.hint:
             parts.append(f"  help: {printable(self.hint)}")
         return "\n".join(parts)
 
 
 def printable(text: str) -> str:
-    """The text with every control character escaped, safe to write to a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    """The text with every control character escaped, safe to write as part of a line."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _excerpt(at: Location) -> list[str]:

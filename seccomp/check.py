@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ..policies.errors import InputError
+from ..policies.errors import InputError, TooComplexError
 from ..policies.model import (
     Action,
     And,
@@ -118,6 +118,14 @@ def _condition(rule: Rule, condition: Condition, abis: Sequence[Abi]) -> list[Pr
             problems += by_abi([(a, _operand(part, call.text, a)) for a in homes])
     if problems or not pairs:
         return list(dict.fromkeys(problems))
+    try:
+        return _impossible(condition, pairs)
+    except TooComplexError as error:
+        return [replace(problem, at=condition.at) for problem in error.problems]
+
+
+def _impossible(condition: Condition, pairs: Sequence[tuple[str, Abi]]) -> list[Problem]:
+    """That a condition, or a comparison in it, is the same for every call."""
     for part in comparisons(condition):
         constant = _constant_answer(part, pairs)
         if constant is not None:

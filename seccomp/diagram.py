@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..policies.errors import TooComplexError
 from .filter import All, Any, Clause, Member, Test
 
 BITS = 64
@@ -28,10 +29,19 @@ def variable(argument: int, bit: int) -> int:
     return argument * BITS + (BITS - 1 - bit)
 
 
+MAXIMAL_STEPS = 300_000
+"""Nodes asked for before a store gives up: about a second. A diagram over several arguments
+can grow exponentially with a hostile condition; sensible ones take some thousands."""
+
+
 class Diagrams:
-    """A store of nodes; equal functions are equal node numbers."""
+    """A store of nodes; equal functions are equal node numbers.
+
+    Every operation raises TooComplexError once MAXIMAL_STEPS are used up.
+    """
 
     def __init__(self) -> None:
+        self._left = MAXIMAL_STEPS
         self._nodes: list[tuple[int, int, int]] = []
         self._unique: dict[tuple[int, int, int], int] = {}
         self._choices: dict[tuple[int, int, int], int] = {}
@@ -44,6 +54,9 @@ class Diagrams:
 
     def node(self, bit: int, low: int, high: int) -> int:
         """`high` where the bit is set, `low` where it is not."""
+        self._left -= 1
+        if self._left < 0:
+            raise TooComplexError
         return low if low == high else self._number((bit, low, high))
 
     def _number(self, node: tuple[int, int, int]) -> int:

@@ -12,9 +12,10 @@ multiplexed socketcall and ipc.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ..policies.errors import TargetError
-from ..policies.model import Policy
+from ..policies.model import ActionKind, Policy
 from . import actions
 from .answers import Answering, Decision
 from .filter import Environment, Filter, resolve
@@ -34,35 +35,23 @@ def docker_profile(
 ) -> Profile:
     """The Docker profile of the filter, for every host, capability set and kernel.
 
+    Where the default denies, every entry is for the hosts that the policy names: on any
+    other, Docker would use all entries for that host's own ABI, and so nothing runs there.
     Raises TargetError with every reason why there is none.
     """
     hosts = hosts_of(filter_)
-    refusals = Refusals(policy)
-    default = check_default(refusals, hosts, engine, listener_path)
-    answering = Answering(refusals)
-    per_name = {
-        name: [(host, answering.decisions(name, host)) for host in hosts] for name in _names(hosts)
-    }
-    for host in hosts:
-        check_multiplexed(refusals, host)
-    refusals.finish()
-    entries: list[tuple[Entry, str]] = []
-    for name, decisions in per_name.items():
-        for architectures, guarded in _by_architecture(decisions):
-            for (includes, excludes), answers in guarded:
-                includes = Condition(includes.capabilities, architectures, includes.min_kernel)
-                entries += [
-                    (Entry((), value, checks, includes, excludes), name)
-                    for value, checks in answers
-                ]
+    default, entries = _entries(policy, hosts, engine, listener_path)
+    if actions.kind_of(default) not in actions.PERMISSIVE:
+        named = tuple(sorted(host.native.docker for host in hosts))
+        entries = tuple(_only_on(named, entry) for entry in entries)
     arch_map = tuple(
         (host.native.scmp, tuple(each.abi.scmp for each in host.filters[1:])) for host in hosts
     )
     return Profile(
         default,
-        _gather(entries) + _ends(hosts, default, per_name),
+        entries,
         arch_map=arch_map,
-        listener_path=listener_path,
+        listener_path=listener_path if _notifies(entries) else "",
     )
 
 
@@ -75,25 +64,59 @@ def oci_profile(
 ) -> Profile:
     """The OCI runtime-spec `seccomp` section for one kind of host and environment.
 
-    Raises TargetError when the filter is for several kinds of host, or cannot be said.
+    Raises TargetError when no host serves all ABIs of the filter, or it cannot be said.
     """
     settled = resolve(filter_, environment)
-    hosts = hosts_of(settled)
-    if len(hosts) > 1:
-        kinds = ", ".join(host.native.name for host in hosts)
+    hosts = [host for host in hosts_of(settled) if len(host.filters) == len(settled.abis)]
+    if not hosts:
+        named = ", ".join(each.abi.name for each in settled.abis)
         raise TargetError.of(
-            f"an OCI seccomp section is for one kind of host, this policy is for {kinds}",
+            f"an OCI seccomp section is for one kind of host, and none serves {named}",
             policy.at,
-            f"pass --arch, such as --arch {hosts[0].native.name}",
+            "pass --arch, once for each ABI of one host",
         )
-    profile = docker_profile(policy, settled, engine, listener_path)
-    native, compat = profile.arch_map[0]
+    default, entries = _entries(policy, hosts[:1], engine, listener_path)
     return Profile(
-        profile.default,
-        profile.entries,
-        architectures=(native, *compat),
-        listener_path=listener_path,
+        default,
+        entries,
+        architectures=tuple(each.abi.scmp for each in hosts[0].filters),
+        listener_path=listener_path if _notifies(entries) else "",
     )
+
+
+def _entries(
+    policy: Policy, hosts: Sequence[Host], engine: Engine, listener_path: str
+) -> tuple[int, tuple[Entry, ...]]:
+    """The default and all entries that serve these hosts."""
+    refusals = Refusals(policy)
+    default = check_default(refusals, hosts, engine, listener_path)
+    answering = Answering(refusals)
+    per_name = {
+        name: [(host, answering.decisions(name, host)) for host in hosts] for name in _names(hosts)
+    }
+    for host in hosts:
+        check_multiplexed(refusals, host)
+    refusals.finish()
+    found: list[tuple[Entry, str]] = []
+    for name, decisions in per_name.items():
+        for architectures, guarded in _by_architecture(decisions):
+            for (includes, excludes), answers in guarded:
+                here = Condition(includes.capabilities, architectures, includes.min_kernel)
+                found += [
+                    (Entry((), value, checks, here, excludes), name) for value, checks in answers
+                ]
+    return default, _gather(found) + _ends(hosts, default, per_name)
+
+
+def _only_on(hosts: tuple[str, ...], entry: Entry) -> Entry:
+    """The entry for these hosts only, unless it already is for some."""
+    if entry.includes.architectures:
+        return entry
+    return replace(entry, includes=replace(entry.includes, architectures=hosts))
+
+
+def _notifies(entries: Iterable[Entry]) -> bool:
+    return any(actions.kind_of(entry.value) is ActionKind.NOTIFY for entry in entries)
 
 
 def _names(hosts: Iterable[Host]) -> list[str]:

@@ -40,17 +40,14 @@ class Host:
 
 
 def hosts_of(filter_: Filter) -> tuple[Host, ...]:
-    """Every kind of host that the policy's ABIs make possible.
+    """Every kind of host that the policy's ABIs make possible, its own ABI first.
 
-    A 32-bit ABI counts as a host of its own only where no 64-bit host serves it.
+    A 32-bit ABI makes two: the 64-bit host that also serves it, where that is named, and the
+    host that knows nothing else.
     """
     by_name = {each.abi.name: each for each in filter_.abis}
-    hosts: list[Host] = []
-    served: set[str] = set()
-    for family in FAMILIES:
-        native = family.native
-        if native.name not in by_name or (native.registers == 32 and native.name in served):
-            continue
-        hosts.append(Host(tuple(by_name[a.name] for a in family.abis if a.name in by_name)))
-        served |= {each.abi.name for each in hosts[-1].filters}
-    return tuple(hosts)
+    return tuple(
+        Host(tuple(by_name[each.name] for each in family.abis if each.name in by_name))
+        for family in FAMILIES
+        if family.native.name in by_name
+    )

@@ -15,7 +15,7 @@ from ..policies.jsontext import parse_json
 from ..policies.model import ActionKind
 from ..policies.nodes import Entry as NodeEntry
 from ..policies.nodes import Kind, MappingNode, Node, ScalarNode
-from ..policies.problems import Report, did_you_mean
+from ..policies.problems import Report, did_you_mean, shown
 from ..policies.source import Problem, Source
 from . import actions
 from .profile import EPERM, EVERYWHERE, KINDS, OPERATORS, Check, Condition, Entry, Profile
@@ -70,7 +70,7 @@ class _Reader:
             for item in self._items(fields, "syscalls", "entries")
             if (entry := self._entry(item)) is not None
         )
-        if fields.get("defaultAction") is None and not entries:
+        if not self._text(fields, "defaultAction") and not entries:
             return _DISABLED
         action = fields.require("defaultAction", "such as SCMP_ACT_ERRNO")
         default = self._action(action, fields.get("defaultErrnoRet"), "defaultAction")
@@ -102,7 +102,7 @@ class _Reader:
             name = proper.get(key.text.lower())
             if name is None:
                 guess = did_you_mean(key.text, known)
-                self._ignored.add(f"unknown key `{key.text}` in {where}{guess}", key.at)
+                self._ignored.add(f"unknown key {shown(key.text)} in {where}{guess}", key.at)
             elif name in seen:
                 self._errors.add(f"`{name}` is given twice in {where}", key.at)
             else:
@@ -175,7 +175,7 @@ class _Reader:
         kind = KINDS.get(scalar.text)
         if kind is None:
             self._errors.add(
-                f"unknown action `{scalar.text}`{did_you_mean(scalar.text, KINDS)}", scalar.at
+                f"unknown action {shown(scalar.text)}{did_you_mean(scalar.text, KINDS)}", scalar.at
             )
             return None
         number: int | None = None
@@ -202,7 +202,7 @@ class _Reader:
             return None
         if scalar.text not in OPERATORS:
             guess = did_you_mean(scalar.text, OPERATORS)
-            self._errors.add(f"unknown operator `{scalar.text}`{guess}", scalar.at)
+            self._errors.add(f"unknown operator {shown(scalar.text)}{guess}", scalar.at)
             return None
         return Check(index, scalar.text, value, value_two)
 

@@ -65,9 +65,32 @@ def mutations(draw: st.DrawFn, text: str) -> bytes:
         start = draw(st.integers(0, len(raw)))
         end = min(len(raw), start + draw(st.integers(0, 12)))
         odd = st.sampled_from(
-            [b"", b"\0", b"\xff", b"{", b"[", b"- ", b": ", b"&a ", b"*a", b"!!x ", b"'",
-             b'"', b"\t", b"9" * 40, b"-1", b"null", b"1e9", b"0x", b"((((", b"..", b"|", b"~", b"\xe2\x80\xae"]
-        )  # fmt: skip
+            [
+                b"",
+                b"\0",
+                b"\xff",
+                b"{",
+                b"[",
+                b"- ",
+                b": ",
+                b"&a ",
+                b"*a",
+                b"!!x ",
+                b"'",
+                b'"',
+                b"\t",
+                b"9" * 40,
+                b"-1",
+                b"null",
+                b"1e9",
+                b"0x",
+                b"((((",
+                b"..",
+                b"|",
+                b"~",
+                b"\xe2\x80\xae",
+            ]
+        )
         raw = raw[:start] + draw(odd | st.just(raw[start:end] * 2)) + raw[end:]
     return raw
 

@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 
 from stockade.seccomp.syscalls import abi, generate
-from stockade.seccomp.syscalls.generate import (
-    DATA,
-    PINS,
-    GenerateError,
-    cache_directory,
-    fetch,
-    parameters,
-    read_overlay,
-    verify,
-)
+from stockade.seccomp.syscalls.generate.__main__ import main
+from stockade.seccomp.syscalls.generate.declarations import parameters
+from stockade.seccomp.syscalls.generate.errors import FetchError, GenerateError
+from stockade.seccomp.syscalls.generate.fetch import cache_directory, fetch
+from stockade.seccomp.syscalls.generate.overlay import read_overlay
+from stockade.seccomp.syscalls.generate.pins import PINS, verify
+from stockade.seccomp.syscalls.generate.sources import SOURCES
+from stockade.seccomp.syscalls.generate.write import DATA
+from stockade.seccomp.syscalls.generate.write import generate as make
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +26,13 @@ def debs() -> Path:
     try:
         fetch(directory)
     except GenerateError as error:
-        first = str(error).splitlines()[0]
-        pytest.skip(f"{first}; `python -m stockade.seccomp.syscalls.generate --fetch` says more")
+        pytest.skip(str(error))
     return directory
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc evaluates the constants")
 def test_generating_again_gives_the_same_bytes(debs: Path) -> None:
-    for name, text in generate.generate(debs).items():
+    for name, text in make(debs).items():
         assert text == (DATA / name).read_text(), f"{name} is not what the packages give"
 
 
@@ -46,20 +44,45 @@ def test_another_package_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GenerateError, match="SHA256"):
         fetch(tmp_path)
     with pytest.raises(GenerateError, match="SHA256"):
-        generate.generate(tmp_path)
+        make(tmp_path)
 
 
 def test_a_file_that_no_mirror_has_is_an_error(tmp_path: Path) -> None:
     empty = tmp_path / "archive"
     empty.mkdir()
-    with pytest.raises(GenerateError, match="cannot fetch"):
+    with pytest.raises(FetchError, match="cannot fetch"):
         fetch(tmp_path / "debs", [empty.as_uri()])
+
+
+@pytest.mark.parametrize("mirrors", [["file:///nonexistent"], ["no-url", "file:///nonexistent/"]])
+def test_the_command_says_in_one_line_that_a_package_cannot_be_fetched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], mirrors: list[str]
+) -> None:
+    options = [word for mirror in mirrors for word in ("--mirror", mirror)]
+    before = {path: path.read_bytes() for path in DATA.iterdir()}
+    assert main(["--debs", str(tmp_path / "debs"), "--fetch", *options]) == 3
+    out, err = capsys.readouterr()
+    assert not out
+    assert err.startswith(f"cannot fetch {PINS[0].file} (")
+    assert err.count("\n") == 1
+    assert all(mirror in err for mirror in mirrors)
+    assert before == {path: path.read_bytes() for path in DATA.iterdir()}
+
+
+def test_the_command_says_that_there_is_no_apt(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["--debs", str(tmp_path / "debs"), "--fetch"]) == 3
+    err = capsys.readouterr().err
+    assert err.startswith("apt-get ")
+    assert err.count("\n") == 1
 
 
 def test_the_command_says_what_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert generate.main(["--debs", str(tmp_path), "--check"]) == 2
+    assert main(["--debs", str(tmp_path), "--check"]) == 2
     assert "--fetch" in capsys.readouterr().err
 
 
@@ -110,8 +133,8 @@ def test_overlay_lines_that_change_nothing_are_noticed(tmp_path: Path) -> None:
 
 
 def test_every_pin_is_used_and_no_host_is_named() -> None:
-    used = {source.table[0] for source in generate._SOURCES.values()}
+    used = {source.table[0] for source in SOURCES.values()}
     used |= {"libc", "libc-s390", "common", "common-mips"}
     assert {pin.key for pin in PINS} == used
-    text = Path(generate.__file__).read_text()
-    assert "://" not in text
+    for path in Path(generate.__file__).parent.glob("*.py"):
+        assert "://" not in path.read_text(), path

@@ -1,0 +1,35 @@
+"""Every check, in the order in which the pages list them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from .check import Check
+from .checks import (
+    architectures,
+    arguments,
+    clones,
+    dangerous,
+    defaults,
+    duplicates,
+    language,
+    names,
+    results,
+    siblings,
+)
+
+CHECKS: tuple[Check, ...] = (
+    *language.CHECKS,  # what is refused or ignored as a whole
+    *defaults.CHECKS,
+    *names.CHECKS,
+    *duplicates.CHECKS,
+    *dangerous.CHECKS,
+    *clones.CHECKS,
+    *arguments.CHECKS,
+    *architectures.CHECKS,
+    *results.CHECKS,
+    *siblings.CHECKS,
+)
+
+BY_ID: Mapping[str, Check] = MappingProxyType({check.id: check for check in CHECKS})
