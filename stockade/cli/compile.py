@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from ..policies.errors import InputError
+from ..policies.model import Policy
 from ..policies.problems import did_you_mean
 from ..seccomp.hosts import ENGINES
 from ..seccomp.targets import TARGETS, Request, compile_targets
@@ -70,11 +72,12 @@ def command(
     request = read_request(architectures, capabilities, kernel, engine, listener_path)
     names = tuple(dict.fromkeys(targets)) or tuple(TARGETS)
     if output == "-":
-        return _to_stdout(policies, names, request)
+        return _to_stdout(policies, names, request, capabilities)
     files: dict[Path, bytes] = {}
     sources: dict[Path, str] = {}
     for reference in policies:
         policy = sound_policy(reference, request.build)
+        _tell_what_was_settled(policy, names, capabilities)
         for target, content in compile_targets(policy, names, request):
             path = Path(output) / f"{policy.name}{target.suffix}"
             if path in files:
@@ -90,13 +93,32 @@ def command(
     return 0
 
 
-def _to_stdout(policies: tuple[str, ...], targets: tuple[str, ...], request: Request) -> int:
+def _tell_what_was_settled(policy: Policy, targets: Iterable[str], capabilities: object) -> None:
+    """Say that rules were left out of targets that cannot keep `needs:`, unless --cap was given."""
+    rules = policy.seccomp.rules if policy.seccomp is not None else ()
+    needed = sorted({name.text for rule in rules for name in rule.needs})
+    settled = [name for name in targets if name != "docker"]
+    if needed and settled and not capabilities:
+        click.echo(
+            f"note: {' and '.join(settled)}: rules with `needs:` are left out; --cap docker puts "
+            "in those\n      of Docker's default capabilities",
+            err=True,
+        )
+
+
+def _to_stdout(
+    policies: tuple[str, ...],
+    targets: tuple[str, ...],
+    request: Request,
+    capabilities: tuple[str, ...],
+) -> int:
     if len(policies) > 1 or len(targets) > 1:
         raise InputError.of(
             "`-o -` writes one policy and one target to stdout",
             hint=f"add --target, one of {', '.join(TARGETS)}",
         )
     policy = sound_policy(policies[0], request.build)
+    _tell_what_was_settled(policy, targets, capabilities)
     stream = sys.stdout.buffer
     for _, content in compile_targets(policy, targets, request):
         stream.write(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import dataclass
 from functools import partial
 
@@ -137,7 +138,7 @@ def _print(file: str, call: str, subject: _Subject, explanations: list[Explanati
     click.echo(f"{file}: {call}")
     for members in groups.values():
         first = members[0]
-        names = ", ".join(each.abi.name for each in members)
+        names = _names([each.abi.name for each in members], everywhere=len(groups) == 1)
         if first.alternatives:
             click.echo(f"  {names}: depends on arguments that you did not give")
             for alternative in first.alternatives:
@@ -152,6 +153,13 @@ def _print(file: str, call: str, subject: _Subject, explanations: list[Explanati
                 click.echo(f"      {place[1]}")
         elif first.because:
             click.echo(f"    {first.because}")
+
+
+def _names(names: list[str], *, everywhere: bool) -> str:
+    """The architectures of one answer, short where it is that of all."""
+    if everywhere and len(names) > 3:
+        return f"all {len(names)} architectures"
+    return textwrap.fill(", ".join(names), 74, subsequent_indent="    ")
 
 
 def _place(explanation: Explanation, subject: _Subject) -> tuple[str, str] | None:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.docker
 X86 = Build(family_of(abi("x86_64")))
 NUMBERS = table(abi("x86_64")).by_name
 NUMBERS_X86 = table(abi("x86")).by_name
-EPERM, ENOSYS, EINVAL = 1, 38, 22
+EPERM, ENOSYS, EAFNOSUPPORT = 1, 38, 97
 ENVIRONMENT = Environment(DOCKER_CAPABILITIES, running_kernel())
 HIGH = 1 << 32
 
@@ -99,6 +99,23 @@ def test_compat_calls_are_filtered_too(docker: Any, docker_default: str) -> None
     first, second, third = docker.probe(*calls, profile=docker_default, i386=True)
     assert (first, second) == (-EPERM, -ENOSYS)
     assert third >= 0
+
+
+def test_web_starts_serves_and_refuses(docker: Any) -> None:
+    """The example policy, under which nothing but the example's own calls may run."""
+    profile = compiled(load("web").require())
+    script = "mkdir -p /tmp/w && cd /tmp/w && echo hello > f && cat f | tr a-z A-Z && ls -l f"
+    done = docker.run("sh", "-c", script, profile=profile)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("HELLO\n")
+    mount = docker.run("mount", "-t", "tmpfs", "none", "/tmp", profile=profile)
+    assert mount.returncode != 0
+    calls = [(NUMBERS["unshare"], 0x10000000), (NUMBERS["clone3"], 0, 0),
+             (NUMBERS["socket"], 38 | HIGH, 5, 0), (NUMBERS["ioctl"], 0, 0x5412 | HIGH, "@"),
+             (NUMBERS["prctl"], 35, 1, 0, 0, 0), (NUMBERS["io_uring_setup"], 1, "@")]  # fmt: skip
+    assert docker.probe(*calls, profile=profile) == [
+        -EPERM, -ENOSYS, -EAFNOSUPPORT, -EPERM, -EPERM, -ENOSYS,
+    ]  # fmt: skip
 
 
 ARGUMENTS = """

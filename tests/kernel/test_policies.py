@@ -59,7 +59,7 @@ def compare(
 
 
 @pytest.mark.parametrize("environment", [BARE, ADMIN], ids=["bare", "admin"])
-@pytest.mark.parametrize("name", ["docker-default"])
+@pytest.mark.parametrize("name", ["docker-default", "podman-default", "web"])
 def test_library_policy(
     name: str,
     environment: Environment,

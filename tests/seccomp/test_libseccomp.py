@@ -78,8 +78,9 @@ def differences(policy: Policy, unknown: Unknown) -> list[str]:
     return found
 
 
-def test_docker_default(unknown: Unknown) -> None:
-    assert differences(selected(load("docker-default").require(), ABIS), unknown) == []
+@pytest.mark.parametrize("name", ["docker-default", "podman-default", "web"])
+def test_library_policy(name: str, unknown: Unknown) -> None:
+    assert differences(selected(load(name).require(), ABIS), unknown) == []
 
 
 MULTIPLEXED = """
