@@ -22,7 +22,7 @@ from .filter import Environment, Filter, resolve
 from .hosts import Engine, Host, hosts_of
 from .numbers import last_number
 from .profile import EVERYWHERE, Condition, Entry, Profile
-from .refusals import Refusals, check_default, check_multiplexed
+from .refusals import Refusals, check_default, check_length, check_multiplexed
 from .syscalls import abi, table
 
 FIRST_SHARED_NUMBER = 424
@@ -105,7 +105,10 @@ def _entries(
                 found += [
                     (Entry((), value, checks, here, excludes), name) for value, checks in answers
                 ]
-    return default, _gather(found) + _ends(hosts, default, per_name)
+    entries = _gather(found) + _ends(hosts, default, per_name)
+    check_length(refusals, hosts, entries)
+    refusals.finish()
+    return default, entries
 
 
 def _only_on(hosts: tuple[str, ...], entry: Entry) -> Entry:

@@ -6,13 +6,13 @@ Read in libseccomp 2.5.4 (db.c, gen_bpf.c, arch.c: abi_rule_add) and runc 1.1.5
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..policies.errors import InternalError
 from .diagram import BITS, Diagrams, variable
 from .filter import AbiFilter
-from .profile import Check
-from .syscalls import Abi, errno_number
+from .profile import Check, Entry
+from .syscalls import Abi, errno_number, table
 
 ARGUMENTS_COMPARED_RIGHT = 2
 """Equalities and masked equalities on up to so many arguments were never found wrong."""
@@ -46,6 +46,29 @@ def enosys(abi: Abi) -> int:
     if number is None:
         raise InternalError(f"no ENOSYS on {abi.name}")
     return number
+
+
+def most_instructions(entries: Iterable[Entry], abis: Sequence[Abi], default: int) -> int:
+    """An upper bound for the program that libseccomp makes of entries, with runc's stub.
+
+    Per ABI: one comparison for a call; for an entry with checks three instructions for each
+    32-bit word compared (load, mask, jump) and two around them; some 30 for the frame. An
+    eighth more for jumps that do not reach. Entries that do what the default does are dropped.
+    """
+    total = 0
+    for abi in abis:
+        numbers = table(abi).by_name
+        for entry in entries:
+            known = sum(name in numbers for name in entry.names) if entry.value != default else 0
+            words = sum(_words(check, abi) for check in entry.checks)
+            total += known * (3 * words + 2 if words else 1)
+    return total + total // 8 + 30 * (1 + len(abis))
+
+
+def _words(check: Check, abi: Abi) -> int:
+    """How many halves of a register an equality looks at on the ABI."""
+    mask = check.value if check.op == "SCMP_CMP_MASKED_EQ" else (1 << BITS) - 1
+    return (mask & 0xFFFFFFFF != 0) + (mask >> 32 != 0 and abi.bits == 64)
 
 
 def reading(

@@ -8,8 +8,10 @@ from ..policies.errors import TargetError
 from ..policies.model import ActionKind, Policy
 from ..policies.source import Location, Problem
 from . import actions, libseccomp
+from .bpf import MAXIMAL_LENGTH
 from .filter import ALWAYS, AbiFilter, Clause
 from .hosts import Engine, Host
+from .profile import Entry
 from .syscalls import table
 
 
@@ -134,6 +136,26 @@ def check_multiplexed(refusals: Refusals, host: Host) -> None:
                     f"such as `deny: {mux}` `with: ENOSYS`, or leave {each.abi.name} out of "
                     "`architectures`",
                 )
+
+
+def check_length(refusals: Refusals, hosts: Iterable[Host], entries: Sequence[Entry]) -> None:
+    """Refuse what libseccomp might make longer than the kernel takes."""
+    for host in hosts:
+        counted = [
+            entry
+            for entry in entries
+            if not entry.includes.architectures
+            or host.native.docker in entry.includes.architectures
+        ]
+        abis = [each.abi for each in host.filters]
+        length = libseccomp.most_instructions(counted, abis, host.filters[0].default)
+        if length > MAXIMAL_LENGTH:
+            refusals.refuse(
+                f"on {host.native.name} libseccomp could need {length} instructions; the kernel "
+                f"takes at most {MAXIMAL_LENGTH}",
+                refusals.policy.at,
+                "name fewer architectures, compare fewer arguments, or use the bpf target",
+            )
 
 
 def _overrides(filter_: AbiFilter, nr: int) -> bool:
