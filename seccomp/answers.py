@@ -15,11 +15,9 @@ from .diagram import Diagrams, masks
 from .filter import AbiFilter, Clause, Environment, Requirement, settle
 from .hosts import Host
 from .profile import Check, Condition
-from .refusals import Refusals
+from .refusals import MAXIMAL_CHECKS, Refusals
 from .syscalls import table
 
-MAXIMAL_CHECKS = 512
-"""Entries with argument checks that one system call may need; more is refused."""
 MAXIMAL_REQUIREMENTS = 6
 """Capabilities and kernel versions that the rules of one call may depend on."""
 

@@ -6,13 +6,13 @@ Read in libseccomp 2.5.4 (db.c, gen_bpf.c, arch.c: abi_rule_add) and runc 1.1.5
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ..policies.errors import InternalError
 from .diagram import BITS, Diagrams, variable
 from .filter import AbiFilter
-from .profile import Check, Entry
-from .syscalls import Abi, errno_number, table
+from .profile import Check
+from .syscalls import Abi, errno_number
 
 ARGUMENTS_COMPARED_RIGHT = 2
 """Equalities and masked equalities on up to so many arguments were never found wrong."""
@@ -48,35 +48,16 @@ def enosys(abi: Abi) -> int:
     return number
 
 
-def most_instructions(entries: Iterable[Entry], abis: Sequence[Abi], default: int) -> int:
-    """An upper bound for the program that libseccomp makes of entries, with runc's stub.
-
-    Per ABI: one comparison for a call; for an entry with checks three instructions for each
-    32-bit word compared (load, mask, jump) and two around them; some 30 for the frame. An
-    eighth more for jumps that do not reach. Entries that do what the default does are dropped.
-    """
-    total = 0
-    for abi in abis:
-        numbers = table(abi).by_name
-        for entry in entries:
-            known = sum(name in numbers for name in entry.names) if entry.value != default else 0
-            words = sum(_words(check, abi) for check in entry.checks)
-            total += known * (3 * words + 2 if words else 1)
-    return total + total // 8 + 30 * (1 + len(abis))
-
-
-def _words(check: Check, abi: Abi) -> int:
-    """How many halves of a register an equality looks at on the ABI."""
-    mask = check.value if check.op == "SCMP_CMP_MASKED_EQ" else (1 << BITS) - 1
-    return (mask & 0xFFFFFFFF != 0) + (mask >> 32 != 0 and abi.bits == 64)
-
-
 def reading(
     diagrams: Diagrams, answers: Iterable[tuple[int, tuple[Check, ...]]], filter_: AbiFilter
-) -> int:
-    """What equalities and masked equalities mean on one ABI, as a diagram."""
+) -> int | None:
+    """What equalities and masked equalities mean on one ABI, as a diagram.
+
+    None when two of them match the same call and answer differently: cut to low words, checks
+    that exclude one another may not do so any more, and then libseccomp's order decides.
+    """
     top = (1 << filter_.abi.bits) - 1  # x32 and n32 count as 32-bit ABIs there
-    result = diagrams.leaf(filter_.default)
+    matched: dict[int, int] = {}
     for value, checks in answers:
         condition = diagrams.true
         for check in checks:
@@ -87,7 +68,14 @@ def reading(
             )
             equal = _equal(diagrams, check.index, mask & top, wanted & top)
             condition = diagrams.choose(condition, equal, diagrams.false)
-        result = diagrams.choose(condition, diagrams.leaf(value), result)
+        earlier = matched.get(value, diagrams.false)
+        matched[value] = diagrams.choose(condition, diagrams.true, earlier)
+    result, anywhere = diagrams.leaf(filter_.default), diagrams.false
+    for value, where in matched.items():
+        if diagrams.choose(where, anywhere, diagrams.false) != diagrams.false:
+            return None
+        anywhere = diagrams.choose(where, diagrams.true, anywhere)
+        result = diagrams.choose(where, diagrams.leaf(value), result)
     return result
 
 

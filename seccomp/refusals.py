@@ -8,11 +8,15 @@ from ..policies.errors import TargetError
 from ..policies.model import ActionKind, Policy
 from ..policies.source import Location, Problem
 from . import actions, libseccomp
-from .bpf import MAXIMAL_LENGTH
 from .filter import ALWAYS, AbiFilter, Clause
 from .hosts import Engine, Host
 from .profile import Entry
 from .syscalls import table
+
+MAXIMAL_CHECKS = 400
+"""Entries with argument checks that a profile may have for one call, and in all for one host.
+Measured with libseccomp 2.5.4, an entry costs 5 instructions on x86_64 and 8 on the three x86
+ABIs together, and docker-default 1,100 besides: within the kernel's 4,096."""
 
 
 class Refusals:
@@ -139,22 +143,21 @@ def check_multiplexed(refusals: Refusals, host: Host) -> None:
 
 
 def check_length(refusals: Refusals, hosts: Iterable[Host], entries: Sequence[Entry]) -> None:
-    """Refuse what libseccomp might make longer than the kernel takes."""
+    """Refuse so many checks that libseccomp's program might be too long for the kernel."""
     for host in hosts:
-        counted = [
-            entry
+        native = host.native.docker
+        count = sum(
+            len(entry.names)
             for entry in entries
-            if not entry.includes.architectures
-            or host.native.docker in entry.includes.architectures
-        ]
-        abis = [each.abi for each in host.filters]
-        length = libseccomp.most_instructions(counted, abis, host.filters[0].default)
-        if length > MAXIMAL_LENGTH:
+            if entry.checks
+            and (not entry.includes.architectures or native in entry.includes.architectures)
+        )
+        if count > MAXIMAL_CHECKS:
             refusals.refuse(
-                f"on {host.native.name} libseccomp could need {length} instructions; the kernel "
-                f"takes at most {MAXIMAL_LENGTH}",
+                f"the conditions need {count} entries of masked equality on {host.native.name}; "
+                f"at most {MAXIMAL_CHECKS} are written, for libseccomp's program to be loaded",
                 refusals.policy.at,
-                "name fewer architectures, compare fewer arguments, or use the bpf target",
+                "compare fewer arguments together, or use the bpf target",
             )
 
 

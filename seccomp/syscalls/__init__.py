@@ -1,6 +1,6 @@
 """System call tables: numbers, arguments and named constants of every ABI that Stockade knows.
 
-The data files are generated from kernel headers by generate.py, which says from which.
+The data files are generated from kernel headers by generate/, which says from which.
 """
 
 from .abi import ABIS, FAMILIES, Abi, Family, abi, family_of, native_abi

@@ -1,7 +1,7 @@
 """Named constants, per ABI: what a policy may write instead of a number.
 
 Macros and enumerators of the kernel's headers; the exact packages are in the header of
-data/constants.tsv, what is looked for in generate.py.
+data/constants.tsv, what is looked for in generate/constants.py.
 """
 
 from __future__ import annotations
