@@ -127,7 +127,7 @@ seccomp:
   rules:
     - deny: kcmp
       with: 101
-      when: type in 3..1000 and pid1 & 7 != 7
+      when: type in 4..1007 and pid1 & 7 != 7
     - deny: kcmp
       with: 102
     - deny: ioprio_get
@@ -137,12 +137,12 @@ seccomp:
       with: 104
     - deny: sched_getscheduler
       with: 105
-      when: pid not in {1, 2, 3, 40..70}
+      when: pid not in {1, 2, 3, 40..71}
     - deny: sched_getscheduler
       with: 106
     - deny: setpriority
       with: 107
-      when: not (niceval >= -5 and niceval < 100) or which == 0x80
+      when: not (niceval >= -4 and niceval < 96) or which == 0x80
     - deny: setpriority
       with: 108
 """
