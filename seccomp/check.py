@@ -16,9 +16,11 @@ from ..policies.model import (
     Call,
     Comparison,
     Condition,
+    Constant,
     Membership,
     Name,
     Not,
+    Operand,
     Or,
     Policy,
     Range,
@@ -126,10 +128,15 @@ def _condition(rule: Rule, condition: Condition, abis: Sequence[Abi]) -> list[Pr
 
 def _impossible(condition: Condition, pairs: Sequence[tuple[str, Abi]]) -> list[Problem]:
     """That a condition, or a comparison in it, is the same for every call."""
-    for part in comparisons(condition):
-        constant = _constant_answer(part, pairs)
-        if constant is not None:
-            return [_never_or_always(part, constant, pairs)]
+    for call in dict.fromkeys(call for call, _ in pairs):
+        own = [pair for pair in pairs if pair[0] == call]
+        for part in comparisons(condition):
+            dead = _dead_member(part, own)
+            if dead is not None:
+                return [dead]
+            constant = _constant_answer(part, own)
+            if constant is not None:
+                return [_never_or_always(part, constant, own)]
     constant = _constant_answer(condition, pairs)
     if constant is None:
         return []
@@ -181,19 +188,39 @@ def _constant_answer(condition: Condition, pairs: Iterable[tuple[str, Abi]]) -> 
     return False if found == {diagrams.false} else None
 
 
+def _dead_member(part: Comparison | Membership, pairs: Sequence[tuple[str, Abi]]) -> Problem | None:
+    """A member of a set that no value can equal: it would be silently of no effect."""
+    if not isinstance(part, Membership):
+        return None
+    for member in part.members:
+        if all(_is_dead(part.operand, member, call, abi_) for call, abi_ in pairs):
+            call, abi_ = pairs[0]
+            where = register(part.operand, call, abi_)
+            return Problem(
+                "impossible condition: no value can be in this member of the set",
+                member.at,
+                f"`{part.operand.argument}` of {call} is {where.describe()}: it holds "
+                f"{where.values()}",
+            )
+    return None
+
+
+def _is_dead(operand: Operand, member: Constant | Range, call: str, abi_: Abi) -> bool:
+    diagrams = Diagrams()
+    alone = Membership(operand, (member,), negated=False, at=member.at)
+    return diagrams.test(lower_test(alone, call, abi_)) == diagrams.false
+
+
 def _never_or_always(
     part: Comparison | Membership, answer: bool, pairs: Sequence[tuple[str, Abi]]
 ) -> Problem:
     call, abi_ = pairs[0]
     where = register(part.operand, call, abi_)
-    span = f"{where.lowest}..{where.highest}"
-    if where.mask is not None:
-        span = f"0 and the values of bits in {where.mask:#x}"
     says = "is always true" if answer else "can never be true"
     return Problem(
         f"impossible condition: this {says}",
         part.at,
-        f"`{part.operand.argument}` of {call} is {where.describe()}: it holds {span}",
+        f"`{part.operand.argument}` of {call} is {where.describe()}: it holds {where.values()}",
     )
 
 

@@ -20,9 +20,15 @@ from . import actions
 from .answers import Answering, Decision
 from .filter import Environment, Filter, resolve
 from .hosts import Engine, Host, hosts_of
-from .numbers import last_number
+from .numbers import FOREIGN, last_number
 from .profile import EVERYWHERE, Condition, Entry, Profile
-from .refusals import Refusals, check_default, check_length, check_multiplexed
+from .refusals import (
+    Refusals,
+    check_default,
+    check_length,
+    check_multiplexed,
+    check_number_is_loaded,
+)
 from .syscalls import abi, table
 
 FIRST_SHARED_NUMBER = 424
@@ -35,14 +41,24 @@ def docker_profile(
 ) -> Profile:
     """The Docker profile of the filter, for every host, capability set and kernel.
 
-    Where the default denies, every entry is for the hosts that the policy names: on any
-    other, Docker would use all entries for that host's own ABI, and so nothing runs there.
+    On a host that the policy does not name, Docker would use all entries for that host's own
+    ABI. So where the default denies, every entry is for the named hosts only, and where it
+    lets calls run, one more entry keeps anything from being started on the others.
     Raises TargetError with every reason why there is none.
     """
     hosts = hosts_of(filter_)
+    if not hosts:
+        abis = ", ".join(each.abi.name for each in filter_.abis)
+        raise TargetError.of(
+            f"docker: no host has {abis} as its own architecture",
+            policy.at,
+            "name the architecture of the host too",
+        )
     default, entries = _entries(policy, hosts, engine, listener_path)
-    if actions.kind_of(default) not in actions.PERMISSIVE:
-        named = tuple(sorted(host.native.docker for host in hosts))
+    named = tuple(sorted(host.native.docker for host in hosts))
+    if actions.kind_of(default) in actions.PERMISSIVE:
+        entries = (_closed_but_on(named), *entries)
+    else:
         entries = tuple(_only_on(named, entry) for entry in entries)
     arch_map = tuple(
         (host.native.scmp, tuple(each.abi.scmp for each in host.filters[1:])) for host in hosts
@@ -107,6 +123,7 @@ def _entries(
                 ]
     entries = _gather(found) + _ends(hosts, default, per_name)
     check_length(refusals, hosts, entries)
+    check_number_is_loaded(refusals, hosts, entries, default)
     refusals.finish()
     return default, entries
 
@@ -116,6 +133,16 @@ def _only_on(hosts: tuple[str, ...], entry: Entry) -> Entry:
     if entry.includes.architectures:
         return entry
     return replace(entry, includes=replace(entry.includes, architectures=hosts))
+
+
+def _closed_but_on(hosts: tuple[str, ...]) -> Entry:
+    """An entry under which no program starts, except on these hosts."""
+    return Entry(
+        ("execve", "execveat"),
+        FOREIGN,
+        excludes=Condition(architectures=hosts),
+        comment="this profile is not for this architecture",
+    )
 
 
 def _notifies(entries: Iterable[Entry]) -> bool:

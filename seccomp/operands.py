@@ -45,6 +45,12 @@ class Register:
             return self.mask
         return (1 << (self.bits - self.signed)) - 1
 
+    def values(self) -> str:
+        """What it can hold, for messages."""
+        if self.mask is not None:
+            return f"only bits of {self.mask:#x}, without a sign"
+        return f"{self.lowest}..{self.highest}"
+
     def describe(self) -> str:
         """Such as `a signed 32-bit argument`."""
         if self.mask is not None:
@@ -81,6 +87,8 @@ def register(operand: Operand, call: str, abi: Abi) -> Register:
     or when the mask does not fit.
     """
     index, bits, signed = _argument(operand, call, abi)
+    if bits == 64 and operand.mask is None and not operand.full:
+        _refuse_if_sometimes_cut(operand, call)
     if operand.full:
         bits, signed = abi.registers, False
     if operand.mask is None:
@@ -96,6 +104,26 @@ def register(operand: Operand, call: str, abi: Abi) -> Register:
     if mask == 0:
         raise InputError.of("a mask of 0 leaves nothing to compare", operand.mask.at)
     return Register(index, bits, False, mask)
+
+
+_SOMETIMES_CUT = {
+    "prctl": ("arg2", "arg3", "arg4", "arg5"),
+    "keyctl": ("arg2", "arg3", "arg4", "arg5"),
+    "fcntl": ("arg",),
+    "semctl": ("arg",),
+}
+"""Arguments that some operations of the call use whole and others as an int: kernel/sys.c,
+security/keys/keyctl.c, fs/fcntl.c, ipc/sem.c."""
+
+
+def _refuse_if_sometimes_cut(operand: Operand, call: str) -> None:
+    name = operand.argument
+    if name in _SOMETIMES_CUT.get(call, ()):
+        raise InputError.of(
+            f"`{name}` of {call} is cut to 32 bits by some operations and not by others",
+            operand.at,
+            f"say which you mean: `{name} & 0xffffffff`, or `u64({name})`",
+        )
 
 
 def _argument(operand: Operand, call: str, abi: Abi) -> tuple[int, int, bool]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ..policies.errors import TargetError
 from ..policies.model import ActionKind, Policy
@@ -10,13 +11,19 @@ from ..policies.source import Location, Problem
 from . import actions, libseccomp
 from .filter import ALWAYS, AbiFilter, Clause
 from .hosts import Engine, Host
-from .profile import Entry
+from .profile import EVERYWHERE, Entry
 from .syscalls import table
 
 MAXIMAL_CHECKS = 400
 """Entries with argument checks that a profile may have for one call, and in all for one host.
 Measured with libseccomp 2.5.4, an entry costs 5 instructions on x86_64 and 8 on the three x86
 ABIs together, and docker-default 1,100 besides: within the kernel's 4,096."""
+
+
+NEWEST = 424
+"""Calls below this number are in every libseccomp that is still about (2.4.2 and newer)."""
+LARGEST_ERRNO = 4094
+"""libseccomp refuses ERRNO(4095), the kernel's MAX_ERRNO."""
 
 
 class Refusals:
@@ -76,6 +83,9 @@ def check_default(
     for each in filters:
         _check_newer(refusals, each, policy.at)
     clauses = [c for each in filters for cs in each.calls.values() for c in cs]
+    for value in {default, *(clause.value for clause in clauses)}:
+        if value == actions.return_value(ActionKind.DENY, LARGEST_ERRNO + 1):
+            refusals.refuse("libseccomp refuses the errno 4095", policy.at, "use another number")
     if any(actions.kind_of(clause.value) is ActionKind.NOTIFY for clause in clauses):
         _check_notify(refusals, engine, listener_path, filters)
     return default
@@ -159,6 +169,41 @@ def check_length(refusals: Refusals, hosts: Iterable[Host], entries: Sequence[En
                 refusals.policy.at,
                 "compare fewer arguments together, or use the bpf target",
             )
+
+
+def check_number_is_loaded(
+    refusals: Refusals, hosts: Iterable[Host], entries: Sequence[Entry], default: int
+) -> None:
+    """Refuse what libseccomp 2.5.4 compiles without loading the number on x86_64 and x32.
+
+    Where both are served and no plain rule for an x86_64 call leads its block, a rule for a
+    call of another ABI can make it compare the architecture with call numbers, and then no
+    rule matches. One plain rule that always counts rules it out.
+    """
+    for host in hosts:
+        if {"x86_64", "x32"} <= {each.abi.name for each in host.filters}:
+            numbers = table(host.native).by_name
+            counted = [entry for entry in entries if entry.value != default]
+            if counted and not any(_is_plain(entry, host, numbers) for entry in counted):
+                refusals.refuse(
+                    "without a plain rule libseccomp forgets to load the number on x86_64 and "
+                    "x32, and no rule counts",
+                    refusals.policy.at,
+                    "add a rule without `when`, `needs` and `kernel` whose answer is not the "
+                    "default's, such as `deny: uselib`, or leave x32 out of `architectures`",
+                )
+
+
+def _is_plain(entry: Entry, host: Host, numbers: Mapping[str, int]) -> bool:
+    """Whether the entry always counts on the host, for a call that any libseccomp knows."""
+    architectures = entry.includes.architectures
+    return (
+        not entry.checks
+        and not (architectures and host.native.docker not in architectures)
+        and replace(entry.includes, architectures=()) == EVERYWHERE
+        and entry.excludes == EVERYWHERE
+        and any(numbers.get(name, NEWEST) < NEWEST for name in entry.names)
+    )
 
 
 def _overrides(filter_: AbiFilter, nr: int) -> bool:

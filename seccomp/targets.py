@@ -20,7 +20,7 @@ from .filter import Environment, resolve
 from .generate import generate
 from .lower import lower
 from .profile import render
-from .syscalls import ABIS
+from .syscalls import ABIS, FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,29 @@ def _oci(policy: Policy, request: Request) -> bytes:
 
     engine = ENGINES[request.engine]
     chosen = for_machine(policy, request)
+    _check_native(chosen, request)
     filter_ = lower(chosen, request.build)
     profile = oci_profile(chosen, filter_, request.environment, engine, request.listener_path)
     return render(profile, default_errno=engine.default_errno).encode()
+
+
+def _check_native(policy: Policy, request: Request) -> None:
+    """Refuse ABIs without their host's own: libseccomp always serves that one too."""
+    assert policy.seccomp is not None
+    named = {each.name for each in named_abis(policy.seccomp, request.build)}
+    for family in FAMILIES:
+        native = family.native
+        compat = named & {each.name for each in family.compat}
+        if not compat or native.name in named:
+            continue
+        if request.build.family.native.name in named and native != request.build.family.native:
+            continue  # such as x86 on a 32-bit machine
+        raise TargetError.of(
+            f"oci: a runtime on {native.name} also serves {native.name} itself, which the policy "
+            f"closes by naming only {', '.join(sorted(compat))}",
+            policy.seccomp.at,
+            f"name {native.name} too, or use the bpf target",
+        )
 
 
 TARGETS = {

@@ -23,7 +23,10 @@ def write_all(files: Mapping[Path, bytes], *, mode: int = 0o644, replace: bool =
         for path, content in files.items():
             written.append((_write_beside(path, content, mode), path))
         for temporary, path in written:
-            Path(temporary).replace(path)
+            if replace:
+                Path(temporary).replace(path)
+            else:
+                path.hardlink_to(temporary)  # fails where the name was taken meanwhile
         for directory in {path.parent for path in files}:
             _sync(directory)
     except OSError as error:

@@ -7,6 +7,7 @@ import os
 import click
 
 from ..policies.errors import InputError
+from ..policies.source import printable
 from ..seccomp import kernel as kernel_
 from ..seccomp.targets import compile_program
 from .options import environment_options, read_request, sound_policy
@@ -51,8 +52,10 @@ def command(
     try:
         os.execvp(words[0], words)
     except FileNotFoundError:
-        os.write(2, f"stockade run: no such command: {words[0]}\n".encode())
+        os.write(2, f"stockade run: no such command: {printable(words[0])}\n".encode())
         os._exit(_NOT_FOUND)
     except OSError as error:
-        os.write(2, f"stockade run: cannot execute {words[0]}: {error.strerror}\n".encode())
+        os.write(
+            2, f"stockade run: cannot execute {printable(words[0])}: {error.strerror}\n".encode()
+        )
         os._exit(_DENIED)

@@ -22,7 +22,8 @@ from stockade.seccomp.interpret import interpret
 from stockade.seccomp.lower import lower
 from stockade.seccomp.profile import render
 from stockade.seccomp.read_profile import read_profile
-from stockade.seccomp.syscalls import Family, abi, family_of
+from stockade.seccomp.syscalls import Family, abi, family_of, table
+from stockade.seccomp.targets import Request, compile_targets
 
 ENVIRONMENTS = [
     Environment(frozenset(capabilities), kernel)
@@ -178,6 +179,13 @@ def refusal(rules: str, default: str = "deny", **options: str) -> str:
             {"architectures": "aarch64, arm"},
             "clone would mean something else on arm",
         ),
+        (  # libseccomp would compare the architecture with call numbers
+            "- deny: [socketcall, ipc]\n  with: ENOSYS\n- deny: socket\n  when: family == AF_ALG",
+            {"default": "allow", "more": "newer: default", "architectures": "x86_64, x86, x32"},
+            "without a plain rule libseccomp forgets to load the number",
+        ),
+        ("- allow: brk", {"architectures": "x32"}, "no host has x32 as its own architecture"),
+        ("- deny: brk\n  with: 4095", {}, "libseccomp refuses the errno 4095"),
         (
             "- allow: brk\n  architectures: [x86_64]",
             {},
@@ -187,6 +195,35 @@ def refusal(rules: str, default: str = "deny", **options: str) -> str:
 )  # fmt: skip
 def test_what_cannot_be_said_is_refused(rules: str, options: dict[str, str], message: str) -> None:
     assert message in refusal(rules, options.pop("default", "deny"), **options)
+
+
+@pytest.mark.parametrize("default", ["deny", "allow"])
+def test_nothing_starts_on_a_host_that_is_not_named(default: str) -> None:
+    text = (
+        f"stockade: 1\nname: p\nseccomp:\n  default: {default}\n  architectures: [x86_64]\n"
+        f"  newer: {'ENOSYS' if default == 'deny' else 'default'}\n"
+        "  rules:\n    - log: [brk, read, execve]\n"
+    )
+    policy, build = load_text(text).require(), Build(family_of(abi("x86_64")))
+    profile = docker_profile(policy, lower(policy, build), ENGINES["29"])
+    here = interpret(profile, family_of(abi("x86_64")), ENVIRONMENTS[0]).abis[0]
+    there = interpret(profile, family_of(abi("aarch64")), ENVIRONMENTS[0]).abis[0]
+    assert here.calls[table(here.abi).by_name["execve"]][0].value == actions.LOG
+    clauses = there.calls.get(table(there.abi).by_name["execve"], ())
+    values = [clause.value for clause in clauses] or [there.default]
+    assert not any(actions.lets_run(value) for value in values)
+
+
+@pytest.mark.parametrize("name", ["x86", "x32", "arm"])
+def test_oci_serves_the_hosts_own_architecture_too(name: str) -> None:
+    text = (
+        f"stockade: 1\nname: p\nseccomp:\n  default: deny\n  architectures: [{name}]\n"
+        "  rules:\n    - allow: [read, brk]\n"
+    )
+    build = Build(family_of(abi("x86_64")))
+    request = Request(build, ENVIRONMENTS[0], architectures=(name,))
+    with pytest.raises(TargetError, match="itself, which the policy closes"):
+        compile_targets(load_text(text).require(), ["oci"], request)
 
 
 def test_default_action_word_for_engines() -> None:

@@ -41,6 +41,12 @@ NUMBERS = [
 ]  # fmt: skip
 MASKS = ["0x1", "0x3", "0xf", "0xf0", "0xff", "0x7e020000", "0xff00", "0x80000000", "~0x1",
          "~0xff", "0x5555", "0x100000000", "0xfff000"]  # fmt: skip
+OPENINGS = [
+    ["    - allow: [socketcall, write]"],
+    ["    - allow: [socketcall, write]"],
+    ["    - deny: [socketcall, ipc]", "      with: ENOSYS"],
+    [],
+]
 COMPARATORS = ["==", "==", "!=", "<", "<=", ">", ">="]
 ACTIONS = [
     ("allow", ""), ("allow", ""), ("allow", ""), ("deny", ""), ("deny", "ENOSYS"), ("deny", "13"),
@@ -87,7 +93,7 @@ def policy(choose: Choose, architectures: Sequence[str], rules: int = 4) -> str:
     if default == "allow":
         lines.append("  newer: default")
     lines += [f"  architectures: [{', '.join(architectures)}]", "  rules:"]
-    lines.append("    - allow: [socketcall, write]")
+    lines += choose(OPENINGS)
     for _ in range(choose(range(1, rules + 1))):
         name = choose(sorted(CALLS))
         action, number = choose(ACTIONS)

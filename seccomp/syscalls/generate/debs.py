@@ -7,6 +7,7 @@ import re
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ..abi import Abi
 from .errors import GenerateError
@@ -32,9 +33,18 @@ def unpack(pin: Pin, content: bytes, directory: Path) -> None:
             with tarfile.open(fileobj=io.BytesIO(body)) as tar:
                 for member in tar:
                     if member.isfile() and _WANTED.match(member.name):
-                        tar.extract(member, directory, filter="data")
+                        _write(directory, member.name, tar.extractfile(member))
             return
     raise GenerateError(f"{pin.file}: no data.tar in it")
+
+
+def _write(directory: Path, name: str, content: IO[bytes] | None) -> None:
+    """Writes one member; by hand, because Python 3.11.2 has no extraction filters."""
+    path = (directory / name).resolve()
+    if content is None or not path.is_relative_to(directory.resolve()):
+        raise GenerateError(f"{name} leads out of its package")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.read())
 
 
 @dataclass(frozen=True, slots=True)
