@@ -16,11 +16,9 @@ from ..policies.model import (
     Call,
     Comparison,
     Condition,
-    Constant,
     Membership,
     Name,
     Not,
-    Operand,
     Or,
     Policy,
     Range,
@@ -182,7 +180,8 @@ def _bounds(part: Comparison | Membership, abi_: Abi) -> Iterator[tuple[int, int
 def _constant_answer(condition: Condition, pairs: Iterable[tuple[str, Abi]]) -> bool | None:
     """True or False when the condition is that for every call and ABI; None: it depends."""
     diagrams = Diagrams()
-    found = {diagrams.test(lower_test(condition, call, abi_)) for call, abi_ in pairs}
+    tests = {lower_test(condition, call, abi_) for call, abi_ in pairs}
+    found = {diagrams.test(test) for test in tests}
     if found == {diagrams.true}:
         return True
     return False if found == {diagrams.false} else None
@@ -190,10 +189,10 @@ def _constant_answer(condition: Condition, pairs: Iterable[tuple[str, Abi]]) -> 
 
 def _dead_member(part: Comparison | Membership, pairs: Sequence[tuple[str, Abi]]) -> Problem | None:
     """A member of a set that no value can equal: it would be silently of no effect."""
-    if not isinstance(part, Membership):
-        return None
-    for member in part.members:
-        if all(_is_dead(part.operand, member, call, abi_) for call, abi_ in pairs):
+    members = part.members if isinstance(part, Membership) else ()
+    for member in members:
+        alone = Membership(part.operand, (member,), negated=False, at=member.at)
+        if _constant_answer(alone, pairs) is False:
             call, abi_ = pairs[0]
             where = register(part.operand, call, abi_)
             return Problem(
@@ -203,12 +202,6 @@ def _dead_member(part: Comparison | Membership, pairs: Sequence[tuple[str, Abi]]
                 f"{where.values()}",
             )
     return None
-
-
-def _is_dead(operand: Operand, member: Constant | Range, call: str, abi_: Abi) -> bool:
-    diagrams = Diagrams()
-    alone = Membership(operand, (member,), negated=False, at=member.at)
-    return diagrams.test(lower_test(alone, call, abi_)) == diagrams.false
 
 
 def _never_or_always(

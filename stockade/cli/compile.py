@@ -14,7 +14,7 @@ from ..policies.problems import did_you_mean
 from ..seccomp.hosts import ENGINES
 from ..seccomp.targets import TARGETS, Request, compile_targets
 from .files import write_all
-from .options import environment_options, read_request, sound_policy
+from .options import environment_options, read_policy, read_request
 
 _EPILOG = """\b
 Examples:
@@ -76,7 +76,7 @@ def command(
     files: dict[Path, bytes] = {}
     sources: dict[Path, str] = {}
     for reference in policies:
-        policy = sound_policy(reference, request.build)
+        policy = read_policy(reference, request.build)
         _tell_what_was_settled(policy, names, capabilities)
         for target, content in compile_targets(policy, names, request):
             path = Path(output) / f"{policy.name}{target.suffix}"
@@ -117,7 +117,7 @@ def _to_stdout(
             "`-o -` writes one policy and one target to stdout",
             hint=f"add --target, one of {', '.join(TARGETS)}",
         )
-    policy = sound_policy(policies[0], request.build)
+    policy = read_policy(policies[0], request.build)
     _tell_what_was_settled(policy, targets, capabilities)
     stream = sys.stdout.buffer
     for _, content in compile_targets(policy, targets, request):

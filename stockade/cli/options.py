@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ..policies import load
+from ..policies import Loaded, load
 from ..policies.errors import InputError
 from ..policies.model import Policy
 from ..policies.problems import arrange
@@ -90,13 +90,21 @@ def read_request(
     )
 
 
-def problems_of(reference: str, build: Build) -> tuple[Policy | None, tuple[Problem, ...]]:
-    """A policy and everything wrong with it, the loader's and the tables' word together."""
+def problems_of(loaded: Loaded, build: Build) -> tuple[Problem, ...]:
+    """Everything wrong with a policy, the loader's and the tables' word together."""
+    found = [] if loaded.policy is None else check(loaded.policy, build)
+    return arrange([*loaded.problems, *found])
+
+
+def read_policy(reference: str, build: Build) -> Policy:
+    """The policy, for a caller that checks it against the tables itself.
+
+    Raises InputError where the loader finds fault, then with the tables' word too.
+    """
     loaded = load(reference)
-    problems = list(loaded.problems)
-    if loaded.policy is not None:
-        problems += check(loaded.policy, build)
-    return loaded.policy, arrange(problems)
+    if loaded.policy is None or loaded.problems:
+        raise InputError(problems_of(loaded, build))
+    return loaded.policy
 
 
 def sound_policy(reference: str, build: Build) -> Policy:
@@ -104,7 +112,8 @@ def sound_policy(reference: str, build: Build) -> Policy:
 
     Raises InputError with all its problems, in the order of the text.
     """
-    policy, problems = problems_of(reference, build)
-    if problems or policy is None:
+    loaded = load(reference)
+    problems = problems_of(loaded, build)
+    if problems or loaded.policy is None:
         raise InputError(problems)
-    return policy
+    return loaded.policy
