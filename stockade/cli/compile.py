@@ -77,8 +77,9 @@ def command(
     sources: dict[Path, str] = {}
     for reference in policies:
         policy = read_policy(reference, request.build)
+        made = compile_targets(policy, names, request)
         _tell_what_was_settled(policy, names, capabilities)
-        for target, content in compile_targets(policy, names, request):
+        for target, content in made:
             path = Path(output) / f"{policy.name}{target.suffix}"
             if path in files:
                 raise InputError.of(
@@ -118,9 +119,10 @@ def _to_stdout(
             hint=f"add --target, one of {', '.join(TARGETS)}",
         )
     policy = read_policy(policies[0], request.build)
+    made = compile_targets(policy, targets, request)
     _tell_what_was_settled(policy, targets, capabilities)
     stream = sys.stdout.buffer
-    for _, content in compile_targets(policy, targets, request):
+    for _, content in made:
         stream.write(content)
     stream.flush()
     return 0

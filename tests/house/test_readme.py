@@ -12,8 +12,11 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+LANGUAGE = (ROOT / "docs" / "language.md").read_text("utf-8")
+
+
+def blocks(kind: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[tuple[str, str]]:
@@ -48,18 +51,19 @@ def test_console_blocks(tmp_path: Path) -> None:
 
 
 def test_yaml_blocks_are_policies(tmp_path: Path) -> None:
-    for block in blocks("yaml"):
+    for block in blocks("yaml") + blocks("yaml", LANGUAGE):
         (tmp_path / "api.yaml").write_text(block)
-        done = subprocess.run(
-            [sys.executable, "-m", "stockade", "compile", "api.yaml"], cwd=tmp_path
-        )
-        assert done.returncode == 0
+        for command in ("compile", "test")[: 1 + ("tests:" in block)]:
+            done = subprocess.run(
+                [sys.executable, "-m", "stockade", command, "api.yaml"], cwd=tmp_path
+            )
+            assert done.returncode == 0
 
 
 def test_links_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", ROOT / "ARCHITECTURE.md"):
+    for page in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "docs" / "language.md"):
         for link in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
-            assert (ROOT / link).exists(), f"{page.name}: {link}"
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
 def test_make_targets_exist() -> None:
