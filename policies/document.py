@@ -36,7 +36,7 @@ MAXIMAL_DESCRIPTION = 4096
 _TOP_HINTS = {
     **dict.fromkeys((*SECCOMP_KEYS, *RULE_KEYS), "it belongs under `seccomp`, indented"),
     "version": "write `stockade: 1`",
-    "syscalls": "write `seccomp`; `stockade import FILE` turns a Docker profile into a policy",
+    "syscalls": "write `seccomp` with `rules`; this key belongs to Docker profiles, which are JSON",
     "include": "write `extends`",
     "inherits": "write `extends`",
 }
@@ -65,7 +65,7 @@ def read_document(root: Node, report: Report) -> Document | None:
         return None
     keys = {entry.key.text for entry in root.entries}
     if "defaultAction" in keys and "stockade" not in keys:
-        hint = "`stockade import FILE` turns it into one"
+        hint = "`stockade lint` and `stockade explain` read it as it is"
         report.add("this is a Docker seccomp profile, not a policy", root.at, hint)
         return None
     fields = Fields(root, "the policy", (*TOP_KEYS, *NOT_BUILT), report, _TOP_HINTS)

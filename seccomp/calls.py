@@ -68,6 +68,12 @@ def _argument(argument: CallArgument, name: str, abi: Abi) -> tuple[int, int]:
             )
     else:
         index = key
+        if prototype is not None and index >= len(prototype):
+            raise InputError.of(
+                f"{name} takes {len(prototype)} arguments",
+                argument.at,
+                f"they are {', '.join(names)}",
+            )
     value = number(argument.value, abi)
     bits = prototype[index].bits if index < len(names) and prototype else 64
     if isinstance(key, str) and key in names and not _fits(value, bits):

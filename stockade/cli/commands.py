@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from ..policies.errors import InputError, StockadeError
+from ..policies.source import printable
 
 # name -> (module, what `stockade --help` says of it)
 _COMMANDS = {
@@ -89,6 +90,10 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 2
+    except OSError as error:
+        name = f"`{printable(str(error.filename))}`: " if error.filename else ""
+        click.echo(f"error: {name}{error.strerror}", err=True)
         return 2
     except StockadeError as error:
         click.echo(f"stockade: internal error, nothing was written: {error}", err=True)

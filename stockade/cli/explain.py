@@ -141,9 +141,10 @@ def _print(file: str, call: str, subject: _Subject, explanations: list[Explanati
         names = _names([each.abi.name for each in members], everywhere=len(groups) == 1)
         if first.alternatives:
             click.echo(f"  {names}: depends on arguments that you did not give")
-            for alternative in first.alternatives:
-                answer = actions.describe(alternative.value)
-                click.echo(f"    {answer:12}  such as {alternative.example}")
+            answers = [actions.describe(each.value) for each in first.alternatives]
+            width = max(12, *map(len, answers))
+            for answer, alternative in zip(answers, first.alternatives, strict=True):
+                click.echo(f"    {answer:{width}}  such as {alternative.example}")
             continue
         click.echo(f"  {names}: {actions.describe(first.value)}")
         place = _place(first, subject)

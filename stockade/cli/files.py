@@ -16,10 +16,10 @@ def write_all(files: Mapping[Path, bytes], *, mode: int = 0o644, replace: bool =
     Raises InputError when a directory is missing or not writable, when a name is taken by
     anything but a regular file, or by any file when `replace` is false.
     """
-    for path in files:
-        _check_name(path, replace)
     written: list[tuple[str, Path]] = []
     try:
+        for path in files:
+            _check_name(path, replace)
         for path, content in files.items():
             written.append((_write_beside(path, content, mode), path))
         for temporary, path in written:
@@ -30,7 +30,8 @@ def write_all(files: Mapping[Path, bytes], *, mode: int = 0o644, replace: bool =
         for directory in {path.parent for path in files}:
             _sync(directory)
     except OSError as error:
-        raise InputError.of(f"cannot write {error.filename or ''}: {error.strerror}") from error
+        names = ", ".join(f"`{path}`" for path in files)
+        raise InputError.of(f"cannot write {names}: {error.strerror}") from error
     finally:
         for temporary, _ in written:
             Path(temporary).unlink(missing_ok=True)

@@ -108,6 +108,18 @@ def test_never_through_a_link(stockade, sound, tmp_path):
     assert not (tmp_path / "sound.oci.json").exists()
 
 
+def test_an_unreadable_directory_is_bad_input(stockade, sound, monkeypatch, capfd):
+    from stockade.cli.commands import run
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.chdir(sound.parent)
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    assert run(["compile", "sound.yaml", "-o", "/secret"]) == 2
+    assert "cannot write `/secret/sound.docker.json`" in capfd.readouterr().err
+
+
 def test_all_errors_at_once_with_places(stockade, tmp_path):
     (tmp_path / "bad.yaml").write_text(
         "stockade: 1\nname: bad\nseccomp:\n  rules:\n    - allow: [reed, write]\n"

@@ -34,7 +34,7 @@ def _default_allow(subject: Subject) -> Iterator[Found]:
         yield Found(
             message,
             subject.default,
-            "deny by default and allow what the program needs; `stockade record` can find it out"
+            "deny by default and allow what the program needs; `extends: docker-default` is a start"
             if not isinstance(subject, ProfileSubject)
             else "make it SCMP_ACT_ERRNO and allow what the program needs",
         )
