@@ -31,7 +31,7 @@ from .calls import resolve_call
 from .diagram import Diagrams
 from .lower import lower_test
 from .operands import by_abi, number, register
-from .syscalls import ABIS, Abi, abi, known_names, table
+from .syscalls import ABIS, Abi, abi, known_names, other_name, table
 
 
 def check(policy: Policy, build: Build) -> list[Problem]:
@@ -57,7 +57,8 @@ def check(policy: Policy, build: Build) -> list[Problem]:
 def _unknown_architectures(names: Iterable[Name] | None) -> Iterator[Problem]:
     for name in names or ():
         if name.text not in ABIS:
-            guess = did_you_mean(name.text, ABIS)
+            usual = other_name(name.text)
+            guess = f"; did you mean `{usual}`?" if usual else did_you_mean(name.text, ABIS)
             yield Problem(
                 f"unknown architecture `{name.text}`{guess}", name.at, f"known are {listed(ABIS)}"
             )

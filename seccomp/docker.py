@@ -54,7 +54,8 @@ def docker_profile(
             policy.at,
             "name the architecture of the host too",
         )
-    default, entries = _entries(policy, hosts, engine, listener_path)
+    refusals = Refusals(policy, "docker")
+    default, entries = _entries(refusals, hosts, engine, listener_path)
     named = tuple(sorted(host.native.docker for host in hosts))
     if actions.kind_of(default) in actions.PERMISSIVE:
         entries = (_closed_but_on(named), *entries)
@@ -91,7 +92,8 @@ def oci_profile(
             policy.at,
             "pass --arch, once for each ABI of one host",
         )
-    default, entries = _entries(policy, hosts[:1], engine, listener_path)
+    refusals = Refusals(policy, "oci")
+    default, entries = _entries(refusals, hosts[:1], engine, listener_path)
     return Profile(
         default,
         entries,
@@ -101,10 +103,9 @@ def oci_profile(
 
 
 def _entries(
-    policy: Policy, hosts: Sequence[Host], engine: Engine, listener_path: str
+    refusals: Refusals, hosts: Sequence[Host], engine: Engine, listener_path: str
 ) -> tuple[int, tuple[Entry, ...]]:
     """The default and all entries that serve these hosts."""
-    refusals = Refusals(policy)
     default = check_default(refusals, hosts, engine, listener_path)
     answering = Answering(refusals)
     per_name = {

@@ -29,13 +29,14 @@ LARGEST_ERRNO = 4094
 class Refusals:
     """The reasons found so far; nothing is written while there is one."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, target: str) -> None:
         self.policy = policy
+        self._target = target
         self._problems: list[Problem] = []
 
     def refuse(self, message: str, at: Location | None, hint: str) -> None:
         """Note a reason."""
-        self._problems.append(Problem(f"docker: {message}", at, hint))
+        self._problems.append(Problem(f"{self._target}: {message}", at, hint))
 
     def finish(self) -> None:
         """Raise TargetError with everything that was noted, if anything was."""

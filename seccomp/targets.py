@@ -20,7 +20,7 @@ from .filter import Environment, resolve
 from .generate import generate
 from .lower import lower
 from .profile import render
-from .syscalls import ABIS, FAMILIES
+from .syscalls import ABIS, FAMILIES, other_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,10 @@ def selected(policy: Policy, architectures: Sequence[str]) -> Policy:
         return policy
     for name in architectures:
         if name not in ABIS:
+            usual = other_name(name)
+            guess = f"; did you mean `{usual}`?" if usual else did_you_mean(name, ABIS)
             raise InputError.of(
-                f"unknown architecture `{name}`{did_you_mean(name, ABIS)}",
+                f"unknown architecture `{name}`{guess}",
                 hint=f"known are {listed(ABIS)}",
             )
     own = None if seccomp.architectures is None else [n.text for n in seccomp.architectures]
@@ -90,7 +92,7 @@ def for_machine(policy: Policy, request: Request) -> Policy:
         raise TargetError.of(
             f"policy {policy.name} is not for this machine ({family.native.name})",
             policy.seccomp.at,
-            f"pass --arch: {', '.join(sorted(named))}",
+            f"pass --arch, of {', '.join(sorted(named))}",
         )
     return selected(policy, here)
 

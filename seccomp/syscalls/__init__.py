@@ -3,7 +3,7 @@
 The data files are generated from kernel headers by generate/, which says from which.
 """
 
-from .abi import ABIS, FAMILIES, Abi, Family, abi, family_of, native_abi
+from .abi import ABIS, FAMILIES, Abi, Family, abi, family_of, native_abi, other_name
 from .constants import constant, constant_names, errno_names, errno_number
 from .prototypes import Argument, arguments
 from .tables import Table, known_names, table
@@ -24,5 +24,6 @@ __all__ = [
     "family_of",
     "known_names",
     "native_abi",
+    "other_name",
     "table",
 ]

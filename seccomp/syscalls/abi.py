@@ -154,6 +154,21 @@ _BY_NATIVE = MappingProxyType({family.native.name: family for family in FAMILIES
 _BY_MACHINE = MappingProxyType({machine: each for each in _ALL for machine in each.machines})
 
 
+def other_name(word: str) -> str | None:
+    """Stockade's name for what Docker, Go, Debian or uname call an architecture."""
+    word = word.lower()
+    extra = {
+        "i386": "x86",
+        "386": "x86",
+        "armhf": "arm",
+        "ppc64el": "ppc64le",
+        "mips64le": "mipsel64",
+    }
+    docker = {each.docker: each.name for each in _ALL}
+    machine = _BY_MACHINE.get(word)
+    return machine.name if machine else docker.get(word) or extra.get(word)
+
+
 def abi(name: str) -> Abi:
     """The ABI of that name.
 

@@ -23,25 +23,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def environment_options(command: F) -> F:
     """--arch, --cap and --kernel."""
-    for option in reversed(
-        [
-            click.option(
-                "--arch", "architectures", multiple=True, metavar="A",
-                help="Only this architecture of the policy; repeatable.",
-            ),
-            click.option(
-                "--cap", "capabilities", multiple=True, metavar="C",
-                help="A capability that the container has (CAP_SYS_ADMIN), or `docker` for the "
-                "14 of Docker's default; repeatable. Default: none.",
-            ),
-            click.option(
-                "--kernel", metavar="V",
-                help="The kernel version, such as 6.1. Default: this machine's.",
-            ),
-        ]
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    return click.option(
+        "--arch", "architectures", multiple=True, metavar="A",
+        help="Only this architecture of the policy; repeatable.",
+    )(capability_options(command))  # fmt: skip
+
+
+def capability_options(command: F) -> F:
+    """--cap and --kernel."""
+    kernel = click.option(
+        "--kernel", metavar="V",
+        help="The kernel version, such as 6.1. Default: this machine's.",
+    )  # fmt: skip
+    return click.option(
+        "--cap", "capabilities", multiple=True, metavar="C",
+        help="A capability that the container has (CAP_SYS_ADMIN), or `docker` for the 14 of "
+        "Docker's default; repeatable. Default: none.",
+    )(kernel(command))  # fmt: skip
 
 
 def read_environment(capabilities: Iterable[str], kernel: str | None) -> Environment:
@@ -67,7 +65,7 @@ def read_environment(capabilities: Iterable[str], kernel: str | None) -> Environ
 
 
 def _version(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,3})\.(\d{1,4})(\.\d+)?", text)
+    found = re.fullmatch(r"(\d{1,3})\.(\d{1,4})([.-].*)?", text)
     if found is None:
         raise InputError.of(f"`{text}` is no kernel version", hint="write it like 6.1")
     return int(found[1]), int(found[2])

@@ -9,7 +9,8 @@ import click
 from ..policies.errors import InputError
 from ..policies.source import printable
 from ..seccomp import kernel as kernel_
-from ..seccomp.targets import compile_program
+from ..seccomp.build import named_abis
+from ..seccomp.targets import compile_program, for_machine
 from .options import environment_options, read_request, sound_policy
 
 _EPILOG = """\b
@@ -47,6 +48,14 @@ def command(
     sound = sound_policy(policy, request.build)
     if sound.seccomp is None:
         raise InputError.of(f"policy {sound.name} has no `seccomp` section", sound.at)
+    native = request.build.family.native.name
+    chosen = for_machine(sound, request).seccomp
+    if chosen is None or native not in [abi.name for abi in named_abis(chosen, request.build)]:
+        raise InputError.of(
+            f"policy {sound.name} would kill every program of this machine ({native})",
+            sound.seccomp.at,
+            f"name {native} in `architectures`, and with --arch",
+        )
     program = compile_program(sound, request)
     kernel_.load(program)
     try:

@@ -7,7 +7,7 @@ import click
 from ..policies.errors import InputError
 from ..policies.source import Problem
 from ..seccomp.cases import run_cases
-from .options import environment_options, read_request, sound_policy
+from .options import capability_options, read_request, sound_policy
 
 _EPILOG = """\b
 Example of a `tests:` section:
@@ -22,17 +22,14 @@ Exit status: 0 all as expected, 1 some not, 2 bad input.
 
 @click.command("test", epilog=_EPILOG)
 @click.argument("policies", nargs=-1, required=True, metavar="POLICY...")
-@environment_options
+@capability_options
 def command(
     policies: tuple[str, ...],
-    architectures: tuple[str, ...],
     capabilities: tuple[str, ...],
     kernel: str | None,
 ) -> int:
     """Check that each call in a policy's `tests:` section gets the action it expects."""
-    request = read_request(architectures, capabilities, kernel)
-    if architectures:
-        raise InputError.of("tests name their own `architectures:`; --arch does not apply")
+    request = read_request((), capabilities, kernel)
     failed = 0
     for reference in policies:
         policy = sound_policy(reference, request.build)

@@ -94,6 +94,22 @@ class Answer:
         meaning = diagrams.clauses(self.clauses, self.otherwise)
         return tuple(diagrams.values(diagrams.restrict(meaning, argument, value)))
 
+    def running_example(self, test: Test) -> tuple[int, ...] | None:
+        """The registers of some call for which the test holds and that runs freely.
+
+        Raises TooComplexError.
+        """
+        diagrams = _Bounded(self.budget)
+        meaning = diagrams.clauses(self.clauses, self.otherwise)
+        inside = diagrams.test(test)
+        for value in diagrams.values(meaning):
+            if runs_freely(value):
+                where = diagrams.choose(diagrams.where(meaning, value), inside, diagrams.false)
+                example = diagrams.example(where, 1)
+                if example is not None:
+                    return tuple(example.get(index, 0) for index in range(6))
+        return None
+
     @property
     def always_runs(self) -> bool:
         """Whether the call runs freely with any arguments."""

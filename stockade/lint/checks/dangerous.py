@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from ...policies.findings import Severity
 from ...policies.problems import listed
+from ...seccomp.filter import Member
 from ...seccomp.syscalls import arguments, constant
-from ..answers import Answer, runs_freely
+from ..answers import Answer
 from ..check import Check, Found
 from ..subjects import Place, PolicySubject, ProfileSubject, Subject
 
@@ -124,14 +125,23 @@ def _terminals(subject: Subject) -> Iterator[Found]:
 
 
 def _user_namespaces(subject: Subject) -> Iterator[Found]:
-    yield from _probe(
+    found = _where_it_runs(subject, "clone", "flags", ("CLONE_NEWUSER",), bits=True)
+    yield from _probed(
         subject,
-        "clone",
-        "flags",
-        ("CLONE_NEWUSER",),
+        found,
         "clone with {} is allowed: in a user namespace a process has all capabilities",
         "flags & CLONE_NEWUSER == 0",
         "allow clone only where its flags, masked with 0x7e020000, are 0, as Docker does",
+    )
+    guarded = (answer for answer in subject.answers("unshare") if not answer.always_runs)
+    names = {answer.filter.abi.name for answer in guarded}  # the others are dangerous calls
+    found = _where_it_runs(subject, "unshare", "flags", ("CLONE_NEWUSER",), bits=True, only=names)
+    yield from _probed(
+        subject,
+        found,
+        "unshare with {} is allowed: in a user namespace a process has all capabilities",
+        "flags & CLONE_NEWUSER == 0",
+        "allow unshare only with CAP_SYS_ADMIN (`includes.caps`)",
     )
 
 
@@ -145,18 +155,45 @@ def _probe(
     in_profiles: str,
 ) -> Iterator[Found]:
     """Where a rule lets a call run with one of these constants as an argument."""
+    found = _where_it_runs(subject, call, argument, constants)
+    yield from _probed(subject, found, message, condition, in_profiles)
+
+
+def _where_it_runs(
+    subject: Subject,
+    call: str,
+    argument: int | str,
+    constants: tuple[str, ...],
+    *,
+    bits: bool = False,
+    only: Container[str] | None = None,
+) -> dict[Place, dict[str, None]]:
+    """The rules that let the call run with a constant as the argument, or with all its bits."""
     open_: dict[Place, dict[str, None]] = {}
     for each in subject.answers(call):
         index = _index(each, argument)
+        if only is not None and each.filter.abi.name not in only:
+            continue
         for name in constants:
             value = constant(name, each.filter.abi)
             if index is None or value is None or not each.decided:
                 continue
-            if any(runs_freely(got) for got in each.values_where(index, value)):
-                registers = tuple(value if i == index else 0 for i in range(6))
+            mask = value if bits else (1 << 64) - 1  # junk above it is wide-comparison's
+            registers = each.running_example(Member(index, 64, mask, ((value, value),)))
+            if registers is not None:
                 clause = each.deciding(registers) or each.running()
                 place = subject.default if clause is None else subject.place(clause.rule, call)
                 open_.setdefault(place, {})[name] = None
+    return open_
+
+
+def _probed(
+    subject: Subject,
+    open_: dict[Place, dict[str, None]],
+    message: str,
+    condition: str,
+    in_profiles: str,
+) -> Iterator[Found]:
     fix = f"add `when: {condition}`" if isinstance(subject, PolicySubject) else in_profiles
     for place, names in open_.items():
         yield Found(message.format(" or ".join(names)), place, fix)
