@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from ..policies.errors import InputError
 from ..policies.findings import Severity, count, render_document
 from ..seccomp.hosts import ENGINES
 
@@ -73,13 +74,17 @@ def command(
             click.echo(f"and {beyond} more; --format json has them all")
     for problem in outcome.problems:
         click.echo(problem.render(), err=True)
+    if not outcome.checked and not outcome.problems:
+        raise InputError.of(
+            f"no policy and no seccomp profile in {', '.join(paths)}", hint="is it the right path?"
+        )
     numbers_of = count(outcome.findings)
     parts = [_plural(numbers_of[each], each.value) for each in Severity if numbers_of[each]]
-    checked = _plural(outcome.checked, "file")
+    checked = f"{_plural(outcome.checked, 'file')} checked"
     skipped = f", {_plural(outcome.skipped, 'other file')} skipped" if outcome.skipped else ""
     unread = f", {_plural(len(outcome.problems), 'problem')}" if outcome.problems else ""
     summary = ", ".join(parts) or "nothing found"
-    click.echo(f"{checked} checked: {summary}{skipped}{unread}", err=True)
+    click.echo(f"{checked}: {summary}{skipped}{unread}", err=True)
     if outcome.problems:
         return 2
     return 0 if outcome.clean else 1

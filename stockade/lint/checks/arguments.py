@@ -94,8 +94,8 @@ def _width_fix(subject: Subject, bits: int) -> str:
         return "leave u64(…) away, and the argument is compared at its width"
     mask = (1 << bits) - 1
     return (
-        f"use SCMP_CMP_MASKED_EQ with {mask} as `value` and what is compared as `valueTwo`; "
-        "`stockade compile` does so for ranges too"
+        f"for equality use SCMP_CMP_MASKED_EQ with {mask} as `value` and the number as "
+        "`valueTwo`; other comparisons take several of these, as `stockade compile` writes them"
     )
 
 
