@@ -10,15 +10,19 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
-settings.register_profile("default", deadline=None)
+#: Random policies are often unsound and left out, and machines may be slow: neither is a fault.
+LENIENT = [HealthCheck.too_slow, HealthCheck.filter_too_much]
+settings.register_profile("default", deadline=None, suppress_health_check=LENIENT)
 #: The gate: the same examples on every run, so that a red build can be repeated.
-settings.register_profile("ci", deadline=None, max_examples=100, derandomize=True)
+settings.register_profile(
+    "ci", deadline=None, max_examples=100, derandomize=True, suppress_health_check=LENIENT
+)
 #: `make fuzz`: many new examples; what fails is kept in .hypothesis and tried first next time.
 settings.register_profile(
     "fuzz",
     deadline=None,
     max_examples=10_000,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    suppress_health_check=LENIENT,
 )
 settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "default")
