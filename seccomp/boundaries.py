@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from .filter import All, Any, Clause, Member, Test
+from .filter import Clause, Member, Test, members
 from .operands import ARGUMENT_COUNT
 
 REGISTER = (1 << 64) - 1
@@ -23,18 +23,9 @@ MOST_PER_CALL = 400
 def edges(test: Test) -> dict[int, set[int]]:
     """By argument: the 64-bit register values on both sides of every limit in the test."""
     found: dict[int, set[int]] = {}
-    for member in _members(test):
+    for member in members(test):
         found.setdefault(member.argument, set()).update(_edges(member))
     return found
-
-
-def _members(test: Test) -> Iterator[Member]:
-    match test:
-        case Member():
-            yield test
-        case All(parts) | Any(parts):
-            for part in parts:
-                yield from _members(part)
 
 
 def _edges(member: Member) -> Iterator[int]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from ..policies.errors import InputError
 from ..policies.model import Action, ActionKind, Seccomp
+from ..policies.problems import did_you_mean, listed
+from ..policies.source import Location
 from . import actions
-from .syscalls import Abi, Family, abi, errno_number, family_of, native_abi
+from .syscalls import ABIS, Abi, Family, abi, errno_number, family_of, native_abi, other_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,19 @@ class Build:
         Raises InputError when its architecture has no table.
         """
         return cls(family_of(native_abi(os.uname().machine)))
+
+
+def abi_called(name: str, at: Location | None = None) -> Abi:
+    """The ABI of that name.
+
+    Raises InputError with the name that was probably meant: Docker, Debian and uname have
+    others for the same architecture.
+    """
+    if name in ABIS:
+        return ABIS[name]
+    usual = other_name(name)
+    guess = f"; did you mean `{usual}`?" if usual else did_you_mean(name, ABIS)
+    raise InputError.of(f"unknown architecture `{name}`{guess}", at, f"known are {listed(ABIS)}")
 
 
 def named_abis(seccomp: Seccomp, build: Build) -> tuple[Abi, ...]:

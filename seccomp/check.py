@@ -24,14 +24,14 @@ from ..policies.model import (
     Range,
     Rule,
 )
-from ..policies.problems import did_you_mean, listed
+from ..policies.problems import did_you_mean
 from ..policies.source import Location, Problem
-from .build import Build, action_value, named_abis
+from .build import Build, abi_called, action_value, named_abis
 from .calls import resolve_call
 from .diagram import Diagrams
 from .lower import lower_test
 from .operands import by_abi, number, register
-from .syscalls import ABIS, Abi, abi, known_names, other_name, table
+from .syscalls import ABIS, Abi, abi, known_names, table
 
 
 def check(policy: Policy, build: Build) -> list[Problem]:
@@ -56,12 +56,10 @@ def check(policy: Policy, build: Build) -> list[Problem]:
 
 def _unknown_architectures(names: Iterable[Name] | None) -> Iterator[Problem]:
     for name in names or ():
-        if name.text not in ABIS:
-            usual = other_name(name.text)
-            guess = f"; did you mean `{usual}`?" if usual else did_you_mean(name.text, ABIS)
-            yield Problem(
-                f"unknown architecture `{name.text}`{guess}", name.at, f"known are {listed(ABIS)}"
-            )
+        try:
+            abi_called(name.text, name.at)
+        except InputError as error:
+            yield from error.problems
 
 
 def _undefined_errno(action: Action, abis: Iterable[Abi], at: Location) -> list[Problem]:

@@ -20,6 +20,7 @@ from . import actions
 from .answers import Answering, Decision
 from .filter import Environment, Filter, resolve
 from .hosts import Engine, Host, hosts_of
+from .libseccomp import FIRST_SHARED_NUMBER
 from .numbers import FOREIGN, last_number
 from .profile import EVERYWHERE, Condition, Entry, Profile
 from .refusals import (
@@ -30,10 +31,6 @@ from .refusals import (
     check_number_is_loaded,
 )
 from .syscalls import abi, table
-
-FIRST_SHARED_NUMBER = 424
-"""pidfd_send_signal: from here on a call has the same number everywhere (but for the base on
-mips and x32), and every libseccomp since 2.4.2 knows some of them."""
 
 
 def docker_profile(

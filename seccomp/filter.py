@@ -7,7 +7,7 @@ order, under which test on the arguments which answer is given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .syscalls import Abi
@@ -50,6 +50,16 @@ class Any:
 Test = Member | All | Any
 ALWAYS = All(())
 NEVER = Any(())
+
+
+def members(test: Test) -> Iterator[Member]:
+    """Every comparison in a test, from left to right."""
+    match test:
+        case Member():
+            yield test
+        case All(parts) | Any(parts):
+            for part in parts:
+                yield from members(part)
 
 
 def holds(test: Test, registers: Sequence[int]) -> bool:

@@ -17,6 +17,10 @@ from .syscalls import Abi, errno_number
 ARGUMENTS_COMPARED_RIGHT = 2
 """Equalities and masked equalities on up to so many arguments were never found wrong."""
 
+FIRST_SHARED_NUMBER = 424
+"""pidfd_send_signal: from here on a call has the same number everywhere (but for the base on
+mips and x32). Every libseccomp since 2.4.2 knows all calls below it and some from it on."""
+
 MULTIPLEXING_ABIS = frozenset({"x86", "s390", "s390x", "ppc64le", "mips", "mipsel"})
 """Where a rule for a socket or ipc call also becomes one for socketcall or ipc."""
 

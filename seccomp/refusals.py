@@ -19,9 +19,6 @@ MAXIMAL_CHECKS = 400
 Measured with libseccomp 2.5.4, an entry costs 5 instructions on x86_64 and 8 on the three x86
 ABIs together, and docker-default 1,100 besides: within the kernel's 4,096."""
 
-
-NEWEST = 424
-"""Calls below this number are in every libseccomp that is still about (2.4.2 and newer)."""
 LARGEST_ERRNO = 4094
 """libseccomp refuses ERRNO(4095), the kernel's MAX_ERRNO."""
 
@@ -203,7 +200,10 @@ def _is_plain(entry: Entry, host: Host, numbers: Mapping[str, int]) -> bool:
         and not (architectures and host.native.docker not in architectures)
         and replace(entry.includes, architectures=()) == EVERYWHERE
         and entry.excludes == EVERYWHERE
-        and any(numbers.get(name, NEWEST) < NEWEST for name in entry.names)
+        and any(
+            name in numbers and numbers[name] < libseccomp.FIRST_SHARED_NUMBER
+            for name in entry.names
+        )
     )
 
 

@@ -10,17 +10,16 @@ from dataclasses import dataclass, replace
 
 from ..policies.errors import InputError, TargetError
 from ..policies.model import Name, Policy
-from ..policies.problems import did_you_mean, listed
 from ..policies.source import Problem
 from . import bpf
 from .assemble import assemble
-from .build import Build, named_abis
+from .build import Build, abi_called, named_abis
 from .check import check
 from .filter import Environment, resolve
 from .generate import generate
 from .lower import lower
 from .profile import render
-from .syscalls import ABIS, FAMILIES, other_name
+from .syscalls import FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +57,7 @@ def selected(policy: Policy, architectures: Sequence[str]) -> Policy:
     if not architectures or seccomp is None:
         return policy
     for name in architectures:
-        if name not in ABIS:
-            usual = other_name(name)
-            guess = f"; did you mean `{usual}`?" if usual else did_you_mean(name, ABIS)
-            raise InputError.of(
-                f"unknown architecture `{name}`{guess}",
-                hint=f"known are {listed(ABIS)}",
-            )
+        abi_called(name)
     own = None if seccomp.architectures is None else [n.text for n in seccomp.architectures]
     missing = [name for name in architectures if own is not None and name not in own]
     if missing:

@@ -14,7 +14,7 @@ from ..policies.errors import InputError
 from ..policies.model import Call, Policy
 from ..policies.source import Location, Problem, Source
 from ..seccomp import actions
-from ..seccomp.build import named_abis
+from ..seccomp.build import abi_called, named_abis
 from ..seccomp.calls import resolve_call
 from ..seccomp.explain import Explanation, explain_filter, explain_program
 from ..seccomp.filter import resolve
@@ -23,7 +23,7 @@ from ..seccomp.lower import lower
 from ..seccomp.operands import by_abi
 from ..seccomp.profile import Profile
 from ..seccomp.read_profile import read_profile
-from ..seccomp.syscalls import ABIS, Abi, abi
+from ..seccomp.syscalls import Abi
 from ..seccomp.targets import Request, selected
 from .inputs import InputKind, kind_of, profile_source
 from .options import environment_options, read_request, sound_policy
@@ -109,10 +109,7 @@ def _subject(file: str, request: Request) -> _Subject:
 
 
 def _named(request: Request) -> tuple[Abi, ...]:
-    for name in request.architectures:
-        if name not in ABIS:
-            raise InputError.of(f"unknown architecture `{name}`", hint=", ".join(ABIS))
-    return tuple(abi(name) for name in request.architectures)
+    return tuple(abi_called(name) for name in request.architectures)
 
 
 def _explain(subject: _Subject, call: Call) -> list[Explanation]:

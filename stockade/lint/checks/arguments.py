@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ...policies.findings import Severity
 from ...policies.source import Location
-from ...seccomp.filter import All, Any, Clause, Member, Test
+from ...seccomp.filter import Clause, members
 from ...seccomp.syscalls import Abi, Argument, arguments, table
 from ..answers import Answer, Sensitivity, answers, sensitivity
 from ..check import Check, Found
@@ -39,20 +39,11 @@ def _wide_arguments(call: str, abi: Abi, clauses: tuple[Clause, ...]) -> set[int
     return {
         member.argument
         for clause in clauses
-        for member in _members(clause.test)
+        for member in members(clause.test)
         if member.argument < len(known)
         and not known[member.argument].pointer
         and member.mask >> known[member.argument].bits
     }
-
-
-def _members(test: Test) -> Iterator[Member]:
-    match test:
-        case Member():
-            yield test
-        case All(parts) | Any(parts):
-            for part in parts:
-                yield from _members(part)
 
 
 def _width(
@@ -62,7 +53,7 @@ def _width(
     guilty = [
         clause
         for clause in answer.clauses
-        if any(m.argument == index and m.mask >> argument.bits for m in _members(clause.test))
+        if any(m.argument == index and m.mask >> argument.bits for m in members(clause.test))
     ]
     if found.opens is None:
         message, severity = f"{what} is compared with bits that the kernel drops", Severity.NOTE
