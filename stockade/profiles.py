@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from .authz.denied import Denied
-from .policies.errors import StockadeError
+from .policies.errors import InputError, InternalError, StockadeError
 from .policies.model import Policy
 from .policies.source import Source
 from .seccomp.build import Build, running_kernel
+from .seccomp.check import check
 from .seccomp.docker import docker_profile
 from .seccomp.equal import differences
 from .seccomp.filter import Environment, Filter
@@ -26,15 +27,25 @@ REMEMBERED = 256
 """Profiles whose answer is kept; a comparison takes some tenths of a second at worst."""
 
 
+def profile_text(policy: Policy) -> str:
+    """The policy as Docker JSON, which `PolicyProfiles` compares with.
+
+    Raises InputError for an unsound policy, TargetError for one that JSON cannot say.
+    """
+    build = Build.of_machine()
+    if problems := check(policy, build):
+        raise InputError(problems)
+    return render(docker_profile(policy, lower(policy, build), ENGINES["29"]))
+
+
 class PolicyProfiles:
     """The seccomp policies that rules name, ready to be compared with profiles in requests."""
 
-    def __init__(self, policies: Mapping[str, Policy], engine: str = "29") -> None:
-        """`policies` by the name that rules use. Raises TargetError for one that Docker JSON
-        cannot say, InputError for an unsound one."""
-        self._build = Build.of_machine()
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        """`texts`: by the name that rules use, what `profile_text` made."""
+        self._family = Build.of_machine().family
         self._kernel = running_kernel()
-        self._profiles = {name: self._rendered(policy, engine) for name, policy in policies.items()}
+        self._profiles = {name: _read(name, text) for name, text in texts.items()}
         self._filter = lru_cache(REMEMBERED)(self._interpret)
         self._equal = lru_cache(REMEMBERED)(self._compare)
 
@@ -49,19 +60,12 @@ class PolicyProfiles:
         )
         return self._equal(profile_text, held)
 
-    def _rendered(self, policy: Policy, engine: str) -> Profile:
-        filter_ = lower(policy, self._build)
-        text = render(docker_profile(policy, filter_, ENGINES[engine]))
-        profile = read_profile(Source(policy.name, text)).profile
-        assert profile is not None
-        return profile
-
     def _interpret(self, name: str, capabilities: frozenset[str]) -> Filter:
         return self._meaning(self._profiles[name], capabilities)
 
     def _meaning(self, profile: Profile, capabilities: frozenset[str]) -> Filter:
         environment = Environment(capabilities, self._kernel)
-        return interpret(profile, self._build.family, environment)
+        return interpret(profile, self._family, environment)
 
     def _compare(self, text: str, capabilities: frozenset[str]) -> tuple[str, ...]:
         read = read_profile(Source("seccomp profile", text))
@@ -82,3 +86,10 @@ class PolicyProfiles:
             return False
         found = differences(self._filter(name, capabilities), self._meaning(profile, capabilities))
         return next(iter(found), None) is None
+
+
+def _read(name: str, text: str) -> Profile:
+    profile = read_profile(Source(name, text)).profile
+    if profile is None:
+        raise InternalError(f"the profile made of {name} cannot be read back")
+    return profile
