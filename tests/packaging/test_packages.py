@@ -14,7 +14,7 @@ pytestmark = pytest.mark.packaging
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("policies", "seccomp", "userns", "authz")
-DATA = {".yaml", ".json", ".tsv", ".txt", ".rego"}
+DATA = {".yaml", ".json", ".tsv", ".txt", ".rego", ".service", ".socket"}
 
 #: Prints what an installed Stockade has: where, and which files.
 LISTING = """
