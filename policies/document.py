@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .calls import read_call
 from .errors import InputError
@@ -24,10 +25,14 @@ from .rules import (
 )
 from .source import Location
 
+if TYPE_CHECKING:
+    from .authz_model import Authz
+    from .authz_tests import AuthzTest
+
 LANGUAGE_VERSION = 1
 """The version of the language that this Stockade reads."""
-TOP_KEYS = ("stockade", "name", "description", "extends", "seccomp", "tests")
-NOT_BUILT = ("userns", "authz")
+TOP_KEYS = ("stockade", "name", "description", "extends", "seccomp", "authz", "tests")
+NOT_BUILT = ("userns",)
 """Sections that belong to the language and are not compiled yet."""
 TEST_KEYS = ("call", "expect", "with", "needs", "architectures")
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
@@ -39,6 +44,8 @@ _TOP_HINTS = {
     "syscalls": "write `seccomp` with `rules`; this key belongs to Docker profiles, which are JSON",
     "include": "write `extends`",
     "inherits": "write `extends`",
+    "subjects": "it belongs under `authz`, indented",
+    "rego": "it belongs under `authz`, indented",
 }
 
 
@@ -52,6 +59,9 @@ class Document:
     section: Section | None
     tests: tuple[TestCase, ...]
     at: Location = field(compare=False, repr=False)
+    authz: Authz | None = None
+    """Its paths still start at this file's directory."""
+    authz_tests: tuple[AuthzTest, ...] = ()
 
 
 def read_document(root: Node, report: Report) -> Document | None:
@@ -84,15 +94,16 @@ def read_document(root: Node, report: Report) -> Document | None:
     node = fields.get("seccomp")
     if node is not None:
         section = read_section(node, fields.key_at("seccomp"), extends is not None, report)
-    elif extends is None:
+    elif extends is None and "authz" not in fields.entries:
         report.add(
-            "the policy says nothing: neither `seccomp` nor `extends` is in it",
+            "the policy says nothing: neither `seccomp` nor `authz` nor `extends` is in it",
             fields.at,
             "add a `seccomp` section, or write `extends: docker-default`",
         )
     tests = fields.get("tests")
     items = read_list(tests, "`tests`", report, "tests") if tests is not None else None
-    cases = [read_test(item, report) for item in items or ()]
+    asked = [item for item in items or () if _about_request(item)]
+    cases = [read_test(item, report) for item in items or () if not _about_request(item)]
     return Document(
         name,
         _read_description(fields, report),
@@ -100,7 +111,33 @@ def read_document(root: Node, report: Report) -> Document | None:
         section,
         tuple(case for case in cases if case is not None),
         root.at,
+        _read_authz(fields, report),
+        _read_authz_tests(asked, report),
     )
+
+
+def _read_authz(fields: Fields, report: Report) -> Authz | None:
+    node = fields.get("authz")
+    if node is None:
+        return None
+    from .authz_rules import read_authz  # most policies have no such section
+
+    return read_authz(node, report)
+
+
+def _about_request(node: Node) -> bool:
+    """Whether an entry of `tests` is about a Docker request, not a system call."""
+    keys = {e.key.text for e in node.entries} if isinstance(node, MappingNode) else set()
+    return "call" not in keys and not keys.isdisjoint(("docker", "request"))
+
+
+def _read_authz_tests(nodes: list[Node], report: Report) -> tuple[AuthzTest, ...]:
+    if not nodes:
+        return ()
+    from .authz_tests import read_authz_test  # most policies have none
+
+    found = [read_authz_test(node, report) for node in nodes if isinstance(node, MappingNode)]
+    return tuple(case for case in found if case is not None)
 
 
 def _read_version(fields: Fields, report: Report) -> None:

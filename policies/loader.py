@@ -5,7 +5,7 @@ reference ─find─► Source ─parse─► Node ─read─► Document ─joi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .catalog import library_names, library_path
@@ -77,7 +77,13 @@ def _load(found: _Found, report: Report) -> Loaded:
     if document is None:
         return Loaded(None, report.arranged())
     chain = _chain(document, found, report)
-    return Loaded(_join(chain), report.arranged())
+    policy = _join([each for each, _ in chain])
+    if any(each.authz is not None for each, _ in chain):
+        from .authz_join import join_authz
+
+        parts = [(each.authz, where.directory) for each, where in chain if each.authz is not None]
+        policy = replace(policy, authz=join_authz(parts, found.directory, report))
+    return Loaded(policy, report.arranged())
 
 
 def _parse(found: _Found, report: Report) -> Document | None:
@@ -130,11 +136,11 @@ def _unknown(reference: str, directory: Path, at: Location | None) -> Problem:
     return Problem(message, at, f"{hint}a path has a `/` in it or ends in .yaml")
 
 
-def _chain(document: Document, found: _Found, report: Report) -> list[Document]:
-    """The document and what it extends, nearest first."""
-    chain = [document]
+def _chain(document: Document, found: _Found, report: Report) -> list[tuple[Document, _Found]]:
+    """The document and what it extends, nearest first, each with its text."""
+    chain = [(document, found)]
     seen = {found.identity: found.source.name}
-    while (wanted := chain[-1].extends) is not None:
+    while (wanted := chain[-1][0].extends) is not None:
         if len(chain) > MAXIMAL_EXTENDS:
             report.add(f"more than {MAXIMAL_EXTENDS} policies extend one another", wanted.at)
             break
@@ -153,7 +159,7 @@ def _chain(document: Document, found: _Found, report: Report) -> list[Document]:
         parent = _parse(found, report)
         if parent is None:
             break
-        chain.append(parent)
+        chain.append((parent, found))
     return chain
 
 
@@ -162,7 +168,14 @@ def _join(chain: list[Document]) -> Policy:
     first = chain[0]
     sections = [document.section for document in chain if document.section is not None]
     seccomp = _join_sections(sections) if sections else None
-    return Policy(first.name, first.description, seccomp, first.tests, first.at)
+    return Policy(
+        first.name,
+        first.description,
+        seccomp,
+        first.tests,
+        first.at,
+        authz_tests=first.authz_tests,
+    )
 
 
 def _join_sections(sections: list[Section]) -> Seccomp:

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .source import Location
+
+if TYPE_CHECKING:
+    from .authz_model import Authz
+    from .authz_tests import AuthzTest
 
 
 class ActionKind(Enum):
@@ -237,3 +241,6 @@ class Policy:
     seccomp: Seccomp | None
     tests: tuple[TestCase, ...]
     at: Location = field(compare=False, repr=False)
+    authz: Authz | None = None
+    authz_tests: tuple[AuthzTest, ...] = ()
+    """The entries of `tests` that are about Docker requests."""

@@ -25,6 +25,10 @@ FILES = sorted(
 )
 PACKAGE = Path(stockade.policies.__file__).parent
 MODULES = (
+    "authz_entries",
+    "authz_join",
+    "authz_rules",
+    "authz_values",
     "calls",
     "conditions",
     "document",

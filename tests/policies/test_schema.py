@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import authz_policies
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from jsonschema import Draft202012Validator
 
 import stockade.policies
 from stockade.policies import library_names, load_text
+from stockade.policies.authz_rules import CONSTRAINTS, NAMESPACES
 from stockade.policies.capabilities import CAPABILITIES
 from stockade.policies.catalog import LIBRARY
 from stockade.policies.errnos import ERRNO_NAMES
@@ -36,6 +38,7 @@ S = HEAD + "seccomp: {default: deny, "
 R = HEAD + "seccomp: {default: deny, rules: ["
 
 VALID = [
+    *authz_policies.VALID,
     HEAD + "seccomp: {default: deny}",
     HEAD + "seccomp: {default: deny, rules: []}",
     HEAD + "seccomp: {default: trace, with: 65535}",
@@ -73,6 +76,7 @@ VALID = [
     S + "}\ntests: [{call: read, expect: trace, with: 0, architectures: [arm]}]",
 ]
 INVALID = [
+    *authz_policies.INVALID,
     "[]",
     "text",
     "5",
@@ -160,6 +164,7 @@ INVALID = [
     S + "}\ntests: [{call: read, expect: deny, needs: BPF}]",
 ]
 BEYOND_SCHEMA = [
+    *authz_policies.BEYOND_SCHEMA,
     (R + "{allow: read, when: 'fd = 1'}]}", "the syntax of conditions"),
     (R + "{allow: '@no-such'}]}", "which groups there are"),
     (HEAD + "extends: ./nowhere.yaml", "what can be extended"),
@@ -226,6 +231,9 @@ def test_lists_of_the_schema() -> None:
     assert defs["capability"]["enum"] == list(CAPABILITIES)
     assert defs["errno"]["anyOf"][0]["enum"] == sorted(ERRNO_NAMES)
     assert [choice["required"][0] for choice in defs["rule"]["oneOf"]] == list(ACTIONS)
+    rule = defs["authz-rule"]["properties"]
+    assert list(rule) == ["allow", "deny", "subjects", "because", *CONSTRAINTS]
+    assert list(rule["namespaces"]["properties"]) == list(NAMESPACES)
 
 
 def test_the_library_fits_the_schema() -> None:
@@ -258,17 +266,20 @@ BASE: dict[str, Any] = {
         {"call": "open", "expect": "deny", "with": "EPERM", "needs": "CAP_BPF"},
         {"call": "open", "expect": "allow"},
     ],
+    "authz": authz_policies.SECTION,
 }
 # No text here is well formed but meaningless: that would be beyond the schema.
 VALUES: list[Any] = [
     None, True, False, 0, 1, 5, -1, 4095, 4096, 65535, 65536, "", " ", "deny", "allow", "trace",
     "kill", "default", "EPERM", "CAP_BPF", "Open", "@keyring", ">=5.8", "x86_64", [], {}, [[]],
     ["open"], ["open", "open"], [1], ["CAP_BPF"], {"deny": "open"}, {"call": "open"}, "a b",
+    "any", "local", "x.y", "host", "/a", {"a": "x"}, ["any", "own"], {"cn": "x"}, "a.rego", "1g",
 ]  # fmt: skip
 KEYS = [
     "stockade", "name", "description", "extends", "seccomp", "default", "with", "newer",
     "architectures", "rules", "allow", "deny", "kill", "trace", "when", "needs", "kernel", "tests",
-    "call", "expect", "zzz", "userns",
+    "call", "expect", "zzz", "userns", "authz", "subjects", "rego", "local", "cn", "because",
+    "binds", "limits", "owner", "privileged", "source", "labels",
 ]  # fmt: skip
 # Under these keys a text means something to the loader only.
 MEANT = {"when": "arg0 == 1", "extends": "./good.yaml", "call": "open"}
@@ -310,7 +321,7 @@ def test_base_is_valid() -> None:
     assert verdicts(json.dumps(BASE))[:2] == (True, True)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(mutated())
 def test_mutations(document: Any) -> None:
     schema, loader, why = verdicts(json.dumps(document))
