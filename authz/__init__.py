@@ -1,1 +1,1 @@
-"""The Docker authorization plugin (not built yet)."""
+"""The Docker authorization plugin: requests read as the engine reads them, decided by OPA rules."""

@@ -1,6 +1,7 @@
 """The stages of a request on its way to a decision, from untrusted wire to answer.
 
-PluginRequest ─canonicalize─► CanonicalRequest ─+ facts─► input document ─engine─► Verdict ─► Decision
+PluginRequest ─canonicalize─► CanonicalRequest ─+ facts─► input document
+─engine─► Verdict ─► Decision
 
 Documents (`Json`) are what Rego reads; their keys are described in docs/authz.md.
 """
@@ -82,8 +83,9 @@ class Target:
     """Decoded, without the version: `/containers/create`."""
     version: str | None
     """`1.41`, or None when the target names none."""
-    query: Mapping[str, str]
-    """Decoded; no key twice."""
+    query: Mapping[str, Any]
+    """Decoded; no key twice. A str each, but lists for the keys that Go reads in full
+    (`authz/repeatable.py`)."""
 
 
 class BodyKind(Enum):
@@ -138,7 +140,8 @@ class CanonicalRequest:
     version: str | None
     identity: Identity
     parameters: Mapping[str, str]
-    query: Mapping[str, str]
+    query: Mapping[str, Any]
+    """See Target."""
     risk: str
     object: ObjectReference | None
     """What is acted upon."""
@@ -200,3 +203,9 @@ class Decision:
     method: str = ""
     uri: str = ""
     input: Json = None
+    identity: Identity | None = None
+    """None when it could not be established."""
+    status: int | None = None
+    """Response phase: the daemon's HTTP status."""
+    wire: PluginRequest | None = None
+    """What came in, where it could be read at all."""

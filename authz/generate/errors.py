@@ -1,0 +1,7 @@
+"""What can go wrong."""
+
+from __future__ import annotations
+
+
+class GenerateError(Exception):
+    """A source or a table in data/ is not what the generator expects."""
