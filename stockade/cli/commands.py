@@ -21,6 +21,8 @@ _COMMANDS = {
     "run": ("run", "Run a command confined by a policy on this machine."),
     "test": ("test", "Check the calls in a policy's `tests:` section."),
     "disasm": ("disasm", "Show a BPF program as text."),
+    "authz": ("authz", "Decide Docker API requests by rules: serve, check, explain, test."),
+    "audit": ("audit", "Verify decision logs."),
     "init": ("init", "Write a first policy to start from."),
 }
 

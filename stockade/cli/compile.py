@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
 from ..policies.errors import InputError
 from ..policies.model import Policy
-from ..policies.problems import did_you_mean
+from ..policies.problems import arrange, did_you_mean
+from ..policies.source import Problem
 from ..seccomp.hosts import ENGINES
 from ..seccomp.targets import TARGETS, Request, compile_targets
 from .files import write_all
 from .options import environment_options, read_policy, read_request
+
+OPA = "opa"
+"""The target of the `authz` section."""
+OPA_SUFFIX = ".opa.tar.gz"
+ALL_TARGETS = (*TARGETS, OPA)
 
 _EPILOG = """\b
 Examples:
@@ -22,6 +28,7 @@ Examples:
   stockade compile docker-default -o - --target docker > profile.json
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out
+  stockade compile ci.yaml --target opa       (ci.opa.tar.gz)
 
 \b
 Then: docker run --security-opt seccomp=web.docker.json IMAGE
@@ -36,7 +43,7 @@ Then: docker run --security-opt seccomp=web.docker.json IMAGE
 )  # fmt: skip
 @click.option(
     "--target", "targets", multiple=True, metavar="T",
-    help=f"{', '.join(TARGETS)}; repeatable. Default: all of them.",
+    help=f"{', '.join(ALL_TARGETS)}; repeatable. Default: those of the policy's sections.",
 )  # fmt: skip
 @click.option(
     "--engine", default="29", type=click.Choice(list(ENGINES)), show_default=True,
@@ -57,30 +64,29 @@ def command(
     capabilities: tuple[str, ...],
     kernel: str | None,
 ) -> int:
-    """Write what enforces a POLICY: Docker JSON, OCI JSON, BPF.
+    """Write what enforces a POLICY: Docker JSON, OCI JSON, BPF, an OPA bundle.
 
     POLICY is a path or the name of a library policy. Docker JSON is for all architectures of
     the policy and keeps its conditions on capabilities and kernel; OCI JSON and BPF are for
-    one kind of machine (this one, or --arch) and settle them by --cap and --kernel.
+    one kind of machine (this one, or --arch) and settle them by --cap and --kernel. The OPA
+    bundle has the `authz` section as data, and the Rego that decides by it.
     """
     for name in targets:
-        if name not in TARGETS:
+        if name not in ALL_TARGETS:
             raise InputError.of(
-                f"unknown target `{name}`{did_you_mean(name, TARGETS)}",
-                hint=f"there are {', '.join(TARGETS)}",
+                f"unknown target `{name}`{did_you_mean(name, ALL_TARGETS)}",
+                hint=f"there are {', '.join(ALL_TARGETS)}",
             )
     request = read_request(architectures, capabilities, kernel, engine, listener_path)
-    names = tuple(dict.fromkeys(targets)) or tuple(TARGETS)
     if output == "-":
-        return _to_stdout(policies, names, request, capabilities)
+        return _to_stdout(policies, targets, request, capabilities)
     files: dict[Path, bytes] = {}
     sources: dict[Path, str] = {}
     for reference in policies:
         policy = read_policy(reference, request.build)
-        made = compile_targets(policy, names, request)
-        _tell_what_was_settled(policy, names, capabilities)
-        for target, content in made:
-            path = Path(output) / f"{policy.name}{target.suffix}"
+        made = _compiled(policy, targets, request, capabilities)
+        for suffix, content in made:
+            path = Path(output) / f"{policy.name}{suffix}"
             if path in files:
                 raise InputError.of(
                     f"both {sources[path]} and {reference} are named {policy.name}",
@@ -92,6 +98,47 @@ def command(
     for path in files:
         click.echo(f"wrote {path}", err=True)
     return 0
+
+
+def _targets_of(policy: Policy, wanted: Iterable[str]) -> tuple[str, ...]:
+    """The targets asked for, or else those of the sections that the policy has."""
+    chosen = tuple(dict.fromkeys(wanted))
+    if chosen:
+        return chosen
+    seccomp = tuple(TARGETS) if policy.seccomp is not None else ()
+    return (*seccomp, OPA) if policy.authz is not None else seccomp or tuple(TARGETS)
+
+
+def _compiled(
+    policy: Policy, wanted: Iterable[str], request: Request, capabilities: object
+) -> list[tuple[str, bytes]]:
+    """The suffix and content of every file, complete or not at all; raises InputError."""
+    names = _targets_of(policy, wanted)
+    filters = [name for name in names if name in TARGETS]
+    made: list[tuple[str, bytes]] = []
+    problems: list[Problem] = []
+    if filters:
+        try:
+            made += [(t.suffix, c) for t, c in compile_targets(policy, filters, request)]
+        except InputError as error:
+            problems += error.problems
+    if OPA in names:
+        try:
+            made.append((OPA_SUFFIX, _bundle(policy)))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(arrange(problems))
+    _tell_what_was_settled(policy, filters, capabilities)
+    return made
+
+
+def _bundle(policy: Policy) -> bytes:
+    from ..authz.compile import compile_bundle
+
+    if policy.authz is None:
+        raise InputError.of(f"policy {policy.name} has no `authz` section", policy.at)
+    return compile_bundle(policy.authz, policy.name)
 
 
 def _tell_what_was_settled(policy: Policy, targets: Iterable[str], capabilities: object) -> None:
@@ -109,18 +156,20 @@ def _tell_what_was_settled(policy: Policy, targets: Iterable[str], capabilities:
 
 def _to_stdout(
     policies: tuple[str, ...],
-    targets: tuple[str, ...],
+    targets: Sequence[str],
     request: Request,
     capabilities: tuple[str, ...],
 ) -> int:
-    if len(policies) > 1 or len(targets) > 1:
-        raise InputError.of(
-            "`-o -` writes one policy and one target to stdout",
-            hint=f"add --target, one of {', '.join(TARGETS)}",
-        )
+    several = InputError.of(
+        "`-o -` writes one policy and one target to stdout",
+        hint=f"add --target, one of {', '.join(ALL_TARGETS)}",
+    )
+    if len(policies) > 1 or len(set(targets)) > 1:
+        raise several
     policy = read_policy(policies[0], request.build)
-    made = compile_targets(policy, targets, request)
-    _tell_what_was_settled(policy, targets, capabilities)
+    if len(_targets_of(policy, targets)) > 1:
+        raise several
+    made = _compiled(policy, targets, request, capabilities)
     stream = sys.stdout.buffer
     for _, content in made:
         stream.write(content)

@@ -90,7 +90,13 @@ def read_request(
 
 def problems_of(loaded: Loaded, build: Build) -> tuple[Problem, ...]:
     """Everything wrong with a policy, the loader's and the tables' word together."""
-    found = [] if loaded.policy is None else check(loaded.policy, build)
+    found: list[Problem] = []
+    if loaded.policy is not None:
+        found += check(loaded.policy, build)
+        if loaded.policy.authz is not None:
+            from ..authz.check import check as check_authz
+
+            found += check_authz(loaded.policy.authz)
     return arrange([*loaded.problems, *found])
 
 

@@ -14,6 +14,7 @@ Example of a `tests:` section:
   tests:
     - {call: "socket(family=AF_ALG)", expect: deny}
     - {call: "clone3", expect: deny, with: ENOSYS}
+    - {as: local, docker: run --privileged alpine, expect: deny}
 
 \b
 Exit status: 0 all as expected, 1 some not, 2 bad input.
@@ -28,12 +29,16 @@ def command(
     capabilities: tuple[str, ...],
     kernel: str | None,
 ) -> int:
-    """Check that each call in a policy's `tests:` section gets the action it expects."""
+    """Check that each call and request in a policy's `tests:` gets the answer it expects."""
     request = read_request((), capabilities, kernel)
     failed = 0
     for reference in policies:
         policy = sound_policy(reference, request.build)
+        if policy.authz_tests:
+            failed += _requests(reference)
         if policy.seccomp is None or not policy.tests:
+            if policy.authz_tests:
+                continue
             raise InputError.of(
                 f"policy {policy.name} has no `tests:`", policy.at, "stockade test --help shows one"
             )
@@ -48,3 +53,12 @@ def command(
         passed = len(outcomes) - len(wrong)
         click.echo(f"{policy.name}: {passed} passed, {len(wrong)} failed", err=True)
     return 1 if failed else 0
+
+
+def _requests(reference: str) -> int:
+    """Run the tests about Docker requests; how many failed."""
+    from .authz.loading import make_ready
+    from .authz.test import run_all
+
+    ready = make_ready(reference)
+    return run_all(ready.policy, ready)

@@ -9,6 +9,9 @@ from .check import Check
 from .checks import (
     architectures,
     arguments,
+    authz,
+    authz_root,
+    authz_rules,
     clones,
     dangerous,
     defaults,
@@ -30,6 +33,9 @@ CHECKS: tuple[Check, ...] = (
     *architectures.CHECKS,
     *results.CHECKS,
     *siblings.CHECKS,
+    *authz_root.CHECKS,
+    *authz.CHECKS,
+    *authz_rules.CHECKS,
 )
 
 BY_ID: Mapping[str, Check] = MappingProxyType({check.id: check for check in CHECKS})

@@ -1,0 +1,2 @@
+# package stockade.extra
+package policy
