@@ -4,9 +4,9 @@ A fact is learned when the engine says that it made something (`learn.py`) and a
 it is when somebody acts upon it. A missing fact means "nobody knows", never "anybody's": rules
 that ask for an owner do not hold then.
 
-What is cached of a container's state (name, spec) is forgotten *before* a request is allowed
-that changes it, and not cached again while the service runs: an inspect under way could
-otherwise bring back what was true before. `begin` ends that at the next start.
+What is cached of a container's state (name, spec) counts as unknown *before* a request is
+allowed that changes it, and is not cached again while the service runs: an inspect under way
+could otherwise bring back what was true before. `begin` ends that at the next start.
 
 Every failure of the database is Denied("facts-unavailable").
 """
@@ -30,7 +30,7 @@ from .nonces import Nonces
 from .private import NotPrivate, open_private, private_directory
 from .schema import migrate
 
-_FACT = "kind, id, name, owner, labels, image, spec, revision"
+_FACT = "kind, id, name, owner, labels, image, spec, revision, changing"
 _CACHED = 4096
 """Facts that a process keeps decoded."""
 _EXEC_LIFE = 86_400.0
@@ -39,7 +39,11 @@ _PRUNE_EVERY = 256
 _LONGEST = 65_536
 """Characters of labels and spec together. Longer ones are not kept but inspected each time."""
 
-_Row = tuple[str | None, ...]
+SETTLED, CHANGING, UNREAD = 0, 1, 2
+"""What a fact's name and spec are: true; changed while the service runs, so read each time; or
+not read since the start."""
+
+_Row = tuple[Any, ...]
 
 
 class Facts:
@@ -112,7 +116,7 @@ class Facts:
         self._pid = os.getpid()
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction; what this process has cached is dropped with it."""
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -188,10 +192,10 @@ class Facts:
         found: str | None = self._column("exec", exec_id, "container")
         return found
 
-    def made(self, kind: str, id_: str) -> str | None:
-        """When the engine said that the thing was made, in its own words."""
-        found: str | None = self._column(kind, id_, "made")
-        return found
+    def as_created(self, kind: str, id_: str) -> Json:
+        """The spec that was learned or read last, true or not by now."""
+        spec = self._column(kind, id_, "spec")
+        return None if spec is None else json.loads(spec)
 
     def _column(self, kind: str, id_: str, column: str) -> Any:
         with self._open() as connection:
@@ -218,10 +222,10 @@ class Facts:
             self._cache.clear()
             self._decoded.clear()
 
-    def remember(self, fact: Fact, container: str | None = None, made: str | None = None) -> None:
+    def remember(self, fact: Fact, container: str | None = None) -> None:
         """Keep the fact, in place of what was known under its kind and id.
 
-        `container` is the id of an exec's container, `made` the engine's time for `made()`.
+        `container` is the id of an exec's container.
         """
         labels, spec = _text(dict(fact.labels)) or "{}", _text(fact.spec)
         too_long = len(labels) + len(spec or "") > _LONGEST
@@ -234,15 +238,14 @@ class Facts:
             _text(fact.image),
             None if too_long else spec,
             self._revision,
+            CHANGING if too_long else SETTLED,
             container,
-            made,
             time.time(),
-            int(too_long),
         )
-        with self._write() as connection:
+        with self.writing() as connection:
             _forget_namesake(connection, fact.kind, fact.id, fact.name)
             connection.execute(
-                f"INSERT OR REPLACE INTO facts({_FACT}, container, made, learned, changing)"
+                f"INSERT OR REPLACE INTO facts({_FACT}, container, learned)"
                 f" VALUES ({', '.join('?' * len(values))})",
                 values,
             )
@@ -256,18 +259,18 @@ class Facts:
 
     def complete(self, kind: str, id_: str, name: str | None, image: Json, spec: Json) -> None:
         """Set what a fact lacked and an inspect says, unless the thing may be changing."""
-        if self._column(kind, id_, "changing"):
+        if self._column(kind, id_, "changing") == CHANGING:
             return
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(
-                "UPDATE facts SET name = ?, image = ?, spec = ?, revision = ?"
-                " WHERE kind = ? AND id = ? AND changing = 0",
-                (name, _text(image), _text(spec), self._revision, kind, id_),
+                "UPDATE facts SET name = ?, image = ?, spec = ?, revision = ?, changing = ?"
+                " WHERE kind = ? AND id = ? AND changing <> ?",
+                (name, _text(image), _text(spec), self._revision, SETTLED, kind, id_, CHANGING),
             )
 
     def rename(self, kind: str, id_: str, name: str) -> None:
         """Record the thing's new name, for finding it; `lookup` still counts it as changing."""
-        with self._write() as connection:
+        with self.writing() as connection:
             _forget_namesake(connection, kind, id_, name)
             connection.execute(
                 "UPDATE facts SET name = ? WHERE kind = ? AND id = ?", (name, kind, id_)
@@ -279,17 +282,17 @@ class Facts:
         With None, where nobody knows which one it will be: of everything of that kind.
         """
         which, values = ("", (kind,)) if id_ is None else (" AND id = ?", (kind, id_))
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(
-                f"UPDATE facts SET name = NULL, spec = NULL, changing = 1 WHERE kind = ?{which}",
-                values,
+                f"UPDATE facts SET name = NULL, changing = ? WHERE kind = ?{which}",
+                (CHANGING, *values),
             )
 
     def begin(self) -> None:
         """At the service's start, before it answers: what was changed unseen is read again."""
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.execute(
-                "UPDATE facts SET name = NULL, spec = NULL, changing = 0 WHERE kind = 'container'"
+                "UPDATE facts SET name = NULL, changing = ? WHERE kind = 'container'", (UNREAD,)
             )
             connection.execute("DELETE FROM nonces")
 
@@ -301,7 +304,7 @@ class Facts:
 
     def forget_many(self, kind: str, ids: Iterable[str]) -> None:
         """The things are gone."""
-        with self._write() as connection:
+        with self.writing() as connection:
             for id_ in ids:
                 connection.execute("DELETE FROM facts WHERE kind = ? AND id = ?", (kind, id_))
                 if kind == "container":
@@ -309,7 +312,7 @@ class Facts:
 
     def forget_kinds(self, kinds: Iterable[str]) -> None:
         """Everything of these kinds is gone."""
-        with self._write() as connection:
+        with self.writing() as connection:
             connection.executemany("DELETE FROM facts WHERE kind = ?", [(kind,) for kind in kinds])
 
     def mark(self) -> int:
@@ -337,12 +340,12 @@ class Facts:
 
     def issue(self, method: str, uri: str) -> str:
         """A nonce for one request of our own, in both its phases (see nonces.py)."""
-        with self._write() as connection:
+        with self.writing() as connection:
             return self._nonces.issue(connection, method, uri)
 
     def redeem(self, text: str, method: str, uri: str, phase: str = "") -> bool:
         """Whether this is a nonce of ours for just this request; it holds once for each phase."""
-        with self._write() as connection:
+        with self.writing() as connection:
             return self._nonces.redeem(connection, text, method, uri, phase)
 
 
@@ -357,9 +360,7 @@ def _text(value: Json) -> str | None:
 
 
 def _fact(row: _Row, now: str) -> Fact:
-    kind, id_, name, owner, labels, image, spec, revision = row
-    assert kind is not None
-    assert id_ is not None
+    kind, id_, name, owner, labels, image, spec, revision, changing = row
     return Fact(
         kind,
         id_,
@@ -367,5 +368,5 @@ def _fact(row: _Row, now: str) -> Fact:
         None if owner is None else json.loads(owner),
         json.loads(labels or "{}"),
         None if image is None else json.loads(image),
-        None if spec is None or revision != now else json.loads(spec),
+        None if spec is None or revision != now or changing != SETTLED else json.loads(spec),
     )

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .claims import MAKES, Made, drop, settle
 from .denied import Denied
 from .facts import Facts
 from .model import CanonicalRequest, Fact, Identity, Json, ObjectReference, Phase, PluginRequest
@@ -30,6 +31,8 @@ CHANGES = frozenset(
 """Operations after which a thing's name or spec is not what it was."""
 
 _ID = re.compile(r"[0-9a-zA-Z]{1,128}")
+_CLAIMS = re.compile(r"/(containers|volumes)/create\b")
+"""Targets whose failure frees the names of volumes."""
 _FULL = re.compile(r"[0-9a-f]{64}")
 _PRUNED = {
     "container.prune": (("container", "ContainersDeleted"),),
@@ -63,20 +66,23 @@ def teaches(request: PluginRequest) -> bool:
     )
 
 
-def learn(request: PluginRequest, canonical: CanonicalRequest, facts: Facts) -> None:
+def learn(
+    request: PluginRequest, canonical: CanonicalRequest, facts: Facts, made: Made = lambda _: None
+) -> None:
     """Learn from a response. An error of the engine's, or an answer that is not whole, teaches
     nothing.
 
-    Raises Denied when the facts cannot be written.
+    `made` asks the engine about volumes. Raises Denied when the facts cannot be written.
     """
     if not teaches(request):
+        drop(canonical, facts)
         return
     operation = canonical.operation
     answer = _answer(request.response_body)
     if operation in _CREATED:
         fact = _CREATED[operation](canonical, answer, canonical.identity.document())
         if fact is not None:
-            facts.remember(fact, made=_text(answer, "CreatedAt"))
+            facts.remember(fact)
     elif operation == "exec.create":
         _learn_exec(canonical, answer, facts)
     elif operation in _REMOVES and canonical.object is not None:
@@ -91,6 +97,9 @@ def learn(request: PluginRequest, canonical: CanonicalRequest, facts: Facts) -> 
             _forget_listed(kind, answer.get(key), facts)
     elif operation == "swarm.leave":
         facts.forget_kinds(["service", "secret", "config"])
+    if canonical.references and operation in MAKES:
+        created = _text(answer, "CreatedAt")
+        settle(canonical, facts, made if operation != "volume.create" else lambda _: created)
 
 
 def _answer(body: bytes) -> dict[str, Any]:
@@ -134,9 +143,10 @@ def _container(request: CanonicalRequest, answer: dict[str, Any], owner: Json) -
 
 
 def _volume(request: CanonicalRequest, answer: dict[str, Any], owner: Json) -> Fact | None:
+    """One whose name the engine made up: it is new. Others are claimed."""
     part = _part(request, "volume")
-    name = _text(answer, "Name") or part.get("name")
-    if not isinstance(name, str) or not name:
+    name = _text(answer, "Name")
+    if name is None or part.get("name"):
         return None
     return Fact("volume", name, name, owner, _labels(part))
 
@@ -220,13 +230,14 @@ def learn_response(
     identity: Identity,
     canonicalize: Callable[[PluginRequest, Identity], CanonicalRequest],
     facts: Facts,
+    made: Made = lambda _: None,
 ) -> None:
     """`learn` for a response as it came, whose request is understood here once more.
 
     Raises Denied when that fails, or when the facts cannot be written.
     """
-    if not teaches(request):
+    if not teaches(request) and not _CLAIMS.search(request.uri):
         return
     if any(name.lower() == "x-stockade-nonce" for name in request.headers):
         raise Denied("bad-nonce", "the plugin's own requests create nothing")
-    learn(request, canonicalize(request, identity), facts)
+    learn(request, canonicalize(request, identity), facts, made)

@@ -12,16 +12,17 @@ _APPLICATION = 0x53744B64
 """`StKd`: a database of something else is not written to."""
 
 # AUTOINCREMENT: a number is never used again, so `forget_absent` cannot take a new fact for an
-# old one. `container` is that of an exec; `made` is the engine's word on when a volume was made.
+# old one. `container` is that of an exec.
 _SCHEMA = """
 CREATE TABLE facts(
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   kind TEXT NOT NULL, id TEXT NOT NULL, name TEXT, owner TEXT, labels TEXT NOT NULL,
-  image TEXT, spec TEXT, revision TEXT, container TEXT, made TEXT, learned REAL NOT NULL,
+  image TEXT, spec TEXT, revision TEXT, container TEXT, learned REAL NOT NULL,
   changing INTEGER NOT NULL DEFAULT 0,
   UNIQUE(kind, id));
 CREATE INDEX facts_name ON facts(kind, name);
 CREATE INDEX facts_container ON facts(container) WHERE container IS NOT NULL;
+CREATE TABLE claims(name TEXT PRIMARY KEY, owner TEXT, since REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE nonces(digest BLOB PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
 """
 

@@ -285,21 +285,12 @@ class TestOtherThings:
         assert resolve("exec", "f" * 64)["known"] is False
 
     def test_a_volume(self, engine, facts, resolve):
-        made = "2030-01-01T00:00:00Z"
-        facts.remember(Fact("volume", "data", "data", OWNER), made=made)
+        facts.remember(Fact("volume", "data", "data", OWNER))
         engine.answers["/volumes/data"] = (
             200, {"Name": "data", "CreatedAt": "2030-01-01T01:00:00+01:00", "Labels": {"a": "b"}},
         )  # fmt: skip
         found = resolve("volume", "data")
         assert (found["owner"], found["labels"]) == (OWNER, {"a": "b"})
-
-    def test_a_volume_made_anew_is_not_the_old_owners(self, engine, facts, resolve):
-        facts.remember(Fact("volume", "data", "data", OWNER), made="2030-01-01T00:00:00Z")
-        engine.answers["/volumes/data"] = (
-            200, {"Name": "data", "CreatedAt": "2030-01-01T00:00:09Z", "Labels": None},
-        )  # fmt: skip
-        assert resolve("volume", "data")["owner"] is None
-        assert facts.lookup("volume", "data") is None
 
     def test_a_volume_that_is_gone(self, facts, resolve):
         facts.remember(Fact("volume", "data", "data", OWNER))

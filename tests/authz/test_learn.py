@@ -72,7 +72,6 @@ class TestMaking:
         learn(response({"Name": "v", "CreatedAt": "2030-01-01T00:00:00Z"}), made, facts)
         fact = facts.lookup("volume", "v")
         assert (fact.owner, fact.labels) == (ALICE.document(), {"a": "b"})
-        assert facts.made("volume", "v") == "2030-01-01T00:00:00Z"
 
     def test_a_network(self, facts):
         made = request("network.create", details={"network": {"name": "n", "labels": {}}})
