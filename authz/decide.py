@@ -19,6 +19,7 @@ from . import identity, wire
 from .canonical import canonicalize
 from .denied import Denied
 from .engines import Engine
+from .existing import bring_back, used_by
 from .model import (
     CanonicalRequest,
     Decision,
@@ -30,9 +31,11 @@ from .model import (
     Verdict,
 )
 from .profiles import SeccompReader
+from .shown import if_it_were_own, may_show, what_is_shown
 
 ALLOWED = "allowed"
 RULE_DENIED = "rule-denied"
+ABSENT = "absent"
 OWN_INSPECT = "own-inspect"
 RESPONSE = "response"
 SHOWN_REASONS = 3
@@ -44,6 +47,9 @@ class Knowledge(Protocol):
 
     def resolve(self, reference: ObjectReference, deadline: float) -> Json:
         """The `object` of the input document. Raises Denied when it cannot be known in time."""
+
+    def previous(self, service: ObjectReference, version: str, deadline: float) -> Json:
+        """The specification that a service had before this version's. Raises Denied."""
 
     def own_request(self, request: PluginRequest) -> bool:
         """Whether this is an inspect of the plugin's own. Raises Denied for a false claim."""
@@ -194,6 +200,7 @@ class _Steps:
         if self._knowledge.own_request(request):
             return True, OWN_INSPECT, "the plugin's own inspect"
         self.canonical = canonicalize(request, self.identity, self._rules.seccomp)
+        self.canonical = bring_back(self.canonical, self._previous, self._rules.seccomp)
         _in_time(self._deadline)
         self.document = input_document(self.canonical, self._knowledge, self._deadline)
         _in_time(self._deadline)
@@ -201,7 +208,14 @@ class _Steps:
         if self.verdict.allow is True:
             self._knowledge.allowed(self.canonical, self.document)
             return True, ALLOWED, f"allowed by {self.verdict.rule}"
+        own = if_it_were_own(self.canonical, self.document)
+        if own is not None and (verdict := self._rules.engine.decide(own)).allow is True:
+            self.verdict = verdict
+            return True, ABSENT, f"there is no such thing; {verdict.rule} would allow an own one"
         return False, RULE_DENIED, _said(self.verdict)
+
+    def _previous(self, service: ObjectReference, version: str) -> Json:
+        return self._knowledge.previous(service, version, self._deadline)
 
     def _respond(self, request: PluginRequest) -> tuple[bool, str, str]:
         """The daemon has acted already: a denial would only hide what it did."""
@@ -210,7 +224,22 @@ class _Steps:
             self._knowledge.learn(request, self.identity)
         except Denied as denied:
             return True, RESPONSE, f"nothing learned: {denied.reason}"
-        return True, RESPONSE, ""
+        return self._show(request, self.identity) if may_show(request) else (True, RESPONSE, "")
+
+    def _show(self, request: PluginRequest, identity: Identity) -> tuple[bool, str, str]:
+        """An inspect is decided by what it found; see shown.py. Raises Denied."""
+        if self._knowledge.own_request(request):
+            return True, OWN_INSPECT, "the plugin's own inspect"
+        canonical = canonicalize(request, identity, self._rules.seccomp)
+        found = what_is_shown(canonical, request.response_body)
+        if found is None:
+            return True, RESPONSE, ""
+        self.canonical = found
+        self.document = input_document(found, self._knowledge, self._deadline)
+        self.verdict = self._rules.engine.decide(self.document)
+        if self.verdict.allow is True:
+            return True, RESPONSE, ""
+        return False, RULE_DENIED, _said(self.verdict)
 
 
 def input_document(
@@ -225,15 +254,17 @@ def input_document(
         return {**found, "spec": _on_this_host(found["spec"])}
 
     details = request.details
+    thing = known(request.object)
+    references = dict.fromkeys([*request.references, *used_by(request.operation, thing)])
     return {
         "operation": request.operation,
         "version": request.version,
         "subject": request.identity.document(),
         "parameters": request.parameters,
         "query": request.query,
-        "object": known(request.object),
+        "object": thing,
         "container_object": known(request.container_object),
-        "references": [known(reference) for reference in request.references],
+        "references": [known(reference) for reference in references],
         **details,
         "spec": _on_this_host(details.get("spec")),
     }

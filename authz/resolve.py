@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 from .denied import Denied
@@ -39,6 +38,9 @@ _MAYBE_PREFIX = {
     "secret": re.compile(r"[0-9a-z]{1,24}"),
     "config": re.compile(r"[0-9a-z]{1,24}"),
 }
+
+_CHANGES = ("name", "networks", "resources", "restart", "seccomp")
+"""Keys of a spec that requests change, or that are read with the policy in force."""
 
 
 class Resolver:
@@ -88,7 +90,9 @@ class Resolver:
         fact = self._facts.lookup("container", id_)
         if fact is None:
             return Fact("container", id_, name, None, labels, image, spec)
-        kept = fact.spec if fact.spec is not None else spec
+        kept = fact.spec
+        if kept is None:
+            kept = brought_up_to_date(self._facts.as_created("container", id_), spec)
         if fact.name is None or (fact.spec is None and spec is not None):
             self._facts.complete("container", id_, name, fact.image or image, kept)
         return Fact("container", id_, name, fact.owner, labels, fact.image or image, kept)
@@ -113,7 +117,7 @@ class Resolver:
         return document
 
     def _volume(self, name: str, deadline: float) -> Fact | None:
-        """A volume's name is all there is; when it was made tells one from its successor."""
+        """Its name is all there is; what is gone is forgotten before a new one is claimed."""
         inspected = self._daemon.inspect("volume", name, deadline)
         fact = self._facts.lookup("volume", name)
         if inspected is None:
@@ -123,11 +127,6 @@ class Resolver:
         name_now = _string(inspected, "Name") or name
         if name_now != name:
             fact = self._facts.lookup("volume", name_now)
-        if fact is not None and not _same_time(
-            self._facts.made("volume", name_now), inspected.get("CreatedAt")
-        ):
-            self._facts.forget("volume", name_now)
-            fact = None
         owner = fact.owner if fact is not None else None
         return Fact("volume", name_now, name_now, owner, _labels(inspected.get("Labels")))
 
@@ -193,6 +192,17 @@ def reconcile(facts: Facts, daemon: Daemon, deadline: float) -> int:
     return gone
 
 
+def brought_up_to_date(created: Json, inspected: Json) -> Json:
+    """The spec that a container was created with, with what may have changed since then.
+
+    An inspect alone cannot tell what was asked for from what the engine chose: a container
+    that says nothing of its cgroup namespace is shown with the engine's default mode.
+    """
+    if inspected is None or created is None or created.keys() != inspected.keys():
+        return inspected
+    return {**created, **{key: inspected[key] for key in _CHANGES}}
+
+
 def _document(reference: ObjectReference, fact: Fact | None) -> dict[str, Json]:
     return {
         "kind": reference.kind,
@@ -216,14 +226,3 @@ def _labels(value: Json) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     return {key: text for key, text in value.items() if isinstance(text, str)}
-
-
-def _same_time(one: str | None, other: Json) -> bool:
-    """Whether both texts name one second; what a driver does not say is no difference."""
-    if not one or not isinstance(other, str) or not other:
-        return True
-    try:
-        difference = datetime.fromisoformat(one) - datetime.fromisoformat(other)
-    except (ValueError, TypeError):
-        return one == other
-    return abs(difference.total_seconds()) < 1

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -21,6 +22,7 @@ from .canonical import canonicalize
 from .decide import Rules, input_document
 from .denied import Denied
 from .dockercli.model import ApiRequest
+from .existing import bring_back
 from .facts import Facts
 from .inspect import Daemon
 from .knowledge import EngineKnowledge
@@ -110,6 +112,8 @@ class World:
                 new = names[placeholder] = self._fresh(kind)
             judged = replace(self.judge(asked, identity), creates=new)
             if judged.canonical is not None and request.method in ("POST", "DELETE"):
+                if judged.document is not None:
+                    self._knowledge.allowed(judged.canonical, judged.document)
                 self._happened(asked, judged.canonical, new or "")
             found.append(judged)
         return found
@@ -121,7 +125,10 @@ class World:
         document: Json = None
         try:
             canonical = canonicalize(plugin, identity, self._rules.seccomp)
-            document = input_document(canonical, self._knowledge, time.monotonic() + _AMPLE)
+            end = time.monotonic() + _AMPLE
+            previous = partial(self._knowledge.previous, deadline=end)
+            canonical = bring_back(canonical, previous, self._rules.seccomp)
+            document = input_document(canonical, self._knowledge, end)
             verdict = self._rules.engine.decide(document)
         except Denied as denied:
             why = (denied.reason,)

@@ -6,16 +6,20 @@ understood completely is Denied.
 
 from __future__ import annotations
 
-from .details import EMPTY, details, operation
+from .details import EMPTY, ROLLBACK, details, operation, rolled_back
 from .inspect import Inspected, spec_of_inspect
 from .redact import redact, redact_query
+from .references import of_spec
 
 __all__ = [
     "EMPTY",
+    "ROLLBACK",
     "Inspected",
     "details",
+    "of_spec",
     "operation",
     "redact",
     "redact_query",
+    "rolled_back",
     "spec_of_inspect",
 ]

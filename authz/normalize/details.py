@@ -29,6 +29,12 @@ EMPTY: Mapping[str, Json] = {
 }
 """The keys that details fill in, as they are when the operation has nothing of the kind."""
 
+ROLLBACK = "rollback"
+"""In `other` of service.update: the version of the service whose previous specification returns.
+
+The body of such a request says nothing; see `rolled_back`.
+"""
+
 
 @dataclass(slots=True)
 class _Found:
@@ -79,9 +85,16 @@ def _update(request: _Request) -> _Found:
 
 
 def _service(request: _Request) -> _Found:
-    if one(request.query, "rollback") not in ("", "none"):
-        deny("rollback-unseen", "the specification that a rollback brings back is not shown")
-    spec = service(request.body, request.seccomp)
+    rollback = one(request.query, "rollback")
+    if rollback == "previous":
+        return _Found({"other": {ROLLBACK: one(request.query, "version")}})
+    if rollback not in ("", "none"):
+        deny("bad-value", f"the rollback {rollback!r}")
+    return _service_of(request.body, request.seccomp)
+
+
+def _service_of(body: Json, seccomp: SeccompReader) -> _Found:
+    spec = service(body, seccomp)
     return _Found(
         {"spec": spec, "service": spec["service"], "images": _spec_images(spec)},
         references.of_spec(spec),
@@ -104,7 +117,9 @@ def _rename(request: _Request) -> _Found:
 
 
 def _volume(request: _Request) -> _Found:
-    return _Found({"volume": created.volume(request.body)})
+    found = created.volume(request.body)
+    named = [ObjectReference("volume", found["name"])] if found["name"] else []
+    return _Found({"volume": found}, named)
 
 
 def _volume_update(request: _Request) -> _Found:
@@ -262,8 +277,8 @@ def details(
     query: Mapping[str, Any],
     body: Json,
     seccomp: SeccompReader,
-) -> tuple[dict[str, Json], tuple[ObjectReference, ...], Json]:
-    """The keys of EMPTY, the things referred to, and the body without its secrets.
+) -> tuple[dict[str, Json], tuple[ObjectReference, ...], Callable[[], Json]]:
+    """The keys of EMPTY, the things referred to, and what gives the body without its secrets.
 
     `body` is canonical: fields in the schema's spelling, types checked, null or absent where
     nothing was said. Raises Denied for what is not understood.
@@ -273,14 +288,24 @@ def details(
     if read is None:
         if body:
             deny("unexpected-body", f"{asked} has no body")
-        return dict(EMPTY, images=[], other={}), (), None
+        return dict(EMPTY, images=[], other={}), (), lambda: None
     found = read(_Request(asked, parameters, query, body, seccomp))
-    if asked == "plugin.set":
-        redacted = found.details["other"]
-    else:
-        redacted = None if asked in BODILESS else redact(body)
+
+    def redacted() -> Json:
+        if asked == "plugin.set":
+            return found.details["other"]
+        return None if asked in BODILESS else redact(body)
+
     return (
         {**EMPTY, "images": [], "other": {}, **found.details},
         references.unique(found.references),
         redacted,
     )
+
+
+def rolled_back(
+    previous: Json, seccomp: SeccompReader
+) -> tuple[dict[str, Json], tuple[ObjectReference, ...]]:
+    """The same keys for a rollback, from the specification that it brings back. Raises Denied."""
+    found = _service_of(previous, seccomp)
+    return {**EMPTY, "other": {}, **found.details}, references.unique(found.references)

@@ -170,8 +170,7 @@ def _spec(task: Json, service: Json, reader: SeccompReader) -> dict[str, Any]:
 def service(body: Json, reader: SeccompReader) -> dict[str, Any]:
     """The spec of a service's containers, the service itself at its `service`. Raises Denied.
 
-    Tasks that are no containers (plugins, attachments) are denied, and so is a rollback (see
-    details): nobody sees the specification that comes back.
+    Tasks that are no containers (plugins, attachments) are denied.
     """
     given = mapping(body, "body")
     check("ServiceSpec", given)

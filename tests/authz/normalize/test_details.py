@@ -176,7 +176,7 @@ DENIED: list[tuple[str, Any, dict[str, Any], dict[str, str], str]] = [
     ("image.build", None, {"memory": "1g"}, {}, "bad-value"),
     ("image.build", None, {"cgroupparent": "../x"}, {}, "unclear-path"),
     ("image.build", None, {"t": ["a", "B"]}, {}, "bad-image"),
-    ("service.update", {}, {"rollback": "previous"}, {"id": "s"}, "rollback-unseen"),
+    ("service.update", {}, {"rollback": "later"}, {"id": "s"}, "bad-value"),
     ("swarm.init", {"Spec": {"Novel": 1}}, {}, {}, "unknown-field"),
     ("swarm.update", {"CAConfig": {"Novel": 1}}, {}, {}, "unknown-field"),
     ("secret.create", {"Driver": {"Novel": 1}}, {}, {}, "unknown-field"),
