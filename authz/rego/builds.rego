@@ -39,6 +39,13 @@ build_remote_ok(_, build) if nothing(build.remote)
 
 build_remote_ok(rule, build) if text_ok(rule.build.remote, build.remote)
 
+# An image may be made from an archive that comes with the request; from elsewhere it is a build.
+import_ok(_) if input.operation != "image.import"
+
+import_ok(_) if input.other.source == "-"
+
+import_ok(rule) if text_ok(rule.build.remote, input.other.source)
+
 build_security_ok(rule, _) if rule.build.security == true
 
 build_security_ok(_, build) if build.security_options == []

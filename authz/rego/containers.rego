@@ -19,9 +19,9 @@ confined(rule, spec) if {
 	namespaces_ok(rule, spec)
 	seccomp_ok(rule, spec)
 	apparmor_ok(rule, spec)
-	text_ok(rule.runtimes, spec.runtime)
-	cgroup_parent_ok(rule.cgroup_parents, spec.cgroup_parent)
-	text_ok(rule.log_drivers, spec.log.driver)
+	setting_ok(rule.runtimes, spec, spec.runtime)
+	parent_ok(rule, spec)
+	setting_ok(rule.log_drivers, spec, spec.log.driver)
 	joined_ok(rule, spec)
 	ports_ok(rule, spec.ports)
 	mounts_ok(rule, spec)
@@ -129,7 +129,23 @@ network_namespace_ok(rule, asked) if {
 	joinable(rule, asked.target)
 }
 
+# An update that does not speak of a setting leaves it as it is.
+unsaid(spec, text) if {
+	spec.partial == true
+	text in {"", "default"}
+}
+
+setting_ok(patterns, _, text) if text_ok(patterns, text)
+
+setting_ok(_, spec, text) if unsaid(spec, text)
+
+parent_ok(rule, spec) if cgroup_parent_ok(rule.cgroup_parents, spec.cgroup_parent)
+
+parent_ok(_, spec) if unsaid(spec, spec.cgroup_parent)
+
 seccomp_ok(rule, _) if rule.seccomp.any == true
+
+seccomp_ok(_, spec) if unsaid(spec, spec.seccomp.kind)
 
 seccomp_ok(rule, spec) if privileged_by(rule, spec)
 
@@ -156,6 +172,8 @@ apparmor_ok(rule, _) if rule.apparmor.any == true
 apparmor_ok(rule, spec) if privileged_by(rule, spec)
 
 apparmor_ok(rule, spec) if rule.apparmor.names[spec.apparmor] == true
+
+apparmor_ok(_, spec) if unsaid(spec, spec.apparmor)
 
 paths_ok(rule, _) if rule.masked_paths == true
 

@@ -94,6 +94,7 @@ permits(rule) if {
 	network_ok(rule)
 	connect_ok(rule)
 	build_ok(rule)
+	import_ok(rule)
 	plugin_ok(rule)
 }
 

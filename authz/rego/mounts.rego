@@ -121,9 +121,11 @@ target_ok(entry, mount) if {
 
 writing_ok(entry, _) if entry.read_only == false
 
+# Relabelling (z, Z) writes to the host whatever the container may do.
 writing_ok(entry, mount) if {
 	entry.read_only == true
 	mount.read_only == true
+	mount.selinux == ""
 }
 
 propagation_ok(_, mount) if mount.propagation == null

@@ -6,13 +6,15 @@ import rego.v1
 
 matches(expressions, text) if {
 	is_string(text)
+	is_array(expressions)
 	some expression in expressions
 	fits(expression, text)
 }
 
 # An expression is a regular expression. The embedded engine replaces simple ones when it loads a
 # policy, because comparing is cheaper: {is: text}, {starts: text} and anything without a slash,
-# {begins: text} and anything, {below: folder} and a clean path; in patterns it moves those that are one text to {exact: {text: true}}.
+# {begins: text} and anything, {below: folder} and a clean path; in patterns it moves those that
+# are one text to {exact: {text: true}}.
 fits(expression, text) if expression.is == text
 
 fits(expression, text) if {

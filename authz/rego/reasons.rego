@@ -87,15 +87,20 @@ object_faults(rule) := {"object: what is acted upon is not known" |
 	some sentence in thing_faults(rule, acted_upon)
 }
 
-thing_faults(rule, thing) := ((({sentence |
+thing_faults(rule, thing) := (((({sentence |
 	not owned_ok(rule, thing)
-	sentence := sprintf("owner: %s is not owned by %s", [thing_text(thing), owners[rule.owner]])
+	thing.known == false
+	sentence := sprintf("owner: there is no %s", [thing_text(thing)])
 } | {sentence |
+	not owned_ok(rule, thing)
+	thing.known == true
+	sentence := sprintf("owner: %s is not owned by %s", [thing_text(thing), owners[rule.owner]])
+}) | {sentence |
 	not on_labels_ok(rule, thing)
-	sentence := sprintf("on: %s does not have the labels that are asked for", [thing_text(thing)])
+	sentence := sprintf("objects: %s does not have the labels that are asked for", [thing_text(thing)])
 }) | {sentence |
 	not on_names_ok(rule, thing)
-	sentence := sprintf("on: the name of %s is not permitted", [thing_text(thing)])
+	sentence := sprintf("objects: the name of %s is not permitted", [thing_text(thing)])
 }) | {sentence |
 	enters[input.operation] == true
 	not is_object(thing.spec)
@@ -174,7 +179,11 @@ volume_faults(rule) := {sentence |
 	sentence := sprintf("volumes: %s is not permitted", [text_of(input.volume.name)])
 } | {sentence |
 	is_object(input.volume)
-	some sentence in driver_faults(rule, input.volume)
+	some sentence in (driver_faults(rule, input.volume) | cluster_faults(rule, input.volume))
+}
+
+cluster_faults(rule, volume) := {"volume-drivers: a cluster volume is not permitted" |
+	not cluster_ok(rule, volume)
 }
 
 driver_faults(rule, volume) := ({sentence |
@@ -247,12 +256,15 @@ one_build_faults(rule, build) := ((({sentence |
 	sentence := "build: outputs are not permitted"
 }
 
-other_faults(rule) := {sentence |
+other_faults(rule) := ({sentence |
+	not import_ok(rule)
+	sentence := sprintf("build: the source %s is not permitted", [text_of(input.other.source)])
+} | {sentence |
 	not labels_ok(rule)
 	some key, expressions in rule.labels
 	not label_matches(expressions, key)
 	sentence := sprintf("labels: %s is missing or has a value that is not permitted", [key])
-} | {sentence |
+}) | {sentence |
 	not plugin_ok(rule)
 	sentence := "plugin-privileges: they are not permitted"
 }

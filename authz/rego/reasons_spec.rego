@@ -155,13 +155,13 @@ setting_faults(rule, spec) := (((({sentence |
 	not text_ok(rule.storage_options, key)
 	sentence := sprintf("storage-options: %s is not permitted", [key])
 }) | {sentence |
-	not text_ok(rule.runtimes, spec.runtime)
+	not setting_ok(rule.runtimes, spec, spec.runtime)
 	sentence := sprintf("runtimes: %s is not permitted", [text_of(spec.runtime)])
 }) | {sentence |
-	not cgroup_parent_ok(rule.cgroup_parents, spec.cgroup_parent)
+	not parent_ok(rule, spec)
 	sentence := sprintf("cgroup-parents: %s is not permitted", [text_of(spec.cgroup_parent)])
 }) | {sentence |
-	not text_ok(rule.log_drivers, spec.log.driver)
+	not setting_ok(rule.log_drivers, spec, spec.log.driver)
 	sentence := sprintf("log-drivers: %s is not permitted", [text_of(spec.log.driver)])
 }
 

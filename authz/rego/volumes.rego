@@ -10,6 +10,15 @@ volume_ok(rule) if {
 	new_volume_ok(rule, input.volume.name)
 	driver_ok(rule, input.volume.driver)
 	driver_options_ok(rule, input.volume.driver_options)
+	cluster_ok(rule, input.volume)
+}
+
+# Cluster volumes are made by a driver that the engine may choose, for all nodes of the swarm.
+cluster_ok(_, volume) if volume.cluster == false
+
+cluster_ok(rule, volume) if {
+	volume.cluster == true
+	rule.volume_drivers.any == true
 }
 
 new_volume_ok(rule, name) if volume_name_ok(rule, name)
