@@ -15,13 +15,13 @@ from ..policies.source import printable
 
 # name -> (module, what `stockade --help` says of it)
 _COMMANDS = {
-    "compile": ("compile", "Write a policy as Docker JSON, OCI JSON or BPF."),
+    "compile": ("compile", "Write a policy as Docker JSON, OCI JSON, BPF, OPA bundle."),
     "explain": ("explain", "Say what a policy, profile or program answers to a call, and why."),
     "lint": ("lint", "Find faults in policies and Docker seccomp profiles."),
     "run": ("run", "Run a command confined by a policy on this machine."),
-    "test": ("test", "Check the calls in a policy's `tests:` section."),
+    "test": ("test", "Check the calls and requests in a policy's `tests:`."),
     "disasm": ("disasm", "Show a BPF program as text."),
-    "authz": ("authz", "Decide Docker API requests by rules: serve, check, explain, test."),
+    "authz": ("authz", "Decide Docker API requests by rules: check, explain, serve."),
     "audit": ("audit", "Verify decision logs."),
     "init": ("init", "Write a first policy to start from."),
 }

@@ -22,13 +22,14 @@ Examples:
   stockade audit log --verify authz.log --expect-last 9f86d081884c7d65...
 
 \b
-What a chain alone cannot show: that lines at its end were cut off, or that all lines
-after some point were written anew, by somebody who can write the file. Keep the last
-hash elsewhere (the service's /healthz shows it) and give it to --expect-last, or let
---state keep it on another machine.
+What a chain alone cannot show: that lines at its end were cut off, or that all
+lines after some point were written anew, by somebody who can write the file.
+Keep the last hash elsewhere (the service's /healthz shows it) and give it to
+--expect-last, or let --state keep it on another machine.
 
 \b
-Exit status: 0 the log is as it was written, 1 it is not, 2 it cannot be read.
+Exit status: 0 the log is as it was written, 1 it is not, 2 it cannot be
+read.
 """
 
 

@@ -23,7 +23,8 @@ Examples:
   stockade authz check web.yaml --no-engine      (the policy alone)
 
 \b
-Exit status: 0 nothing, or notes only; 1 findings; 2 the policy cannot be used.
+Exit status: 0 nothing, or notes only; 1 findings; 2 the policy cannot be
+used.
 """
 
 

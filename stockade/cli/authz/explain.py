@@ -91,8 +91,8 @@ def command(
     before = [read_words(shlex.split(text), api, here, None) for text in given]
     ready = make_ready(policy)
     with World(ready.rules) as world:
-        for each in before:
-            world.judge_all(each, identity)
+        for text, each in zip(given, before, strict=True):
+            _warn(text, world.judge_all(each, identity))
         found = world.judge_all(requests, identity)
     if as_json:
         click.echo(json.dumps([_document(each, ready) for each in found], indent=2))
@@ -117,9 +117,23 @@ def read_words(
     return api_requests(words, api, here)
 
 
+def _warn(given: str, found: Sequence[Judged]) -> None:
+    """Say where the world is not what --given would make of a real one."""
+    for each in found:
+        if each.allow:
+            continue
+        what = "counts as made" if each.canonical is not None else "made nothing"
+        why = _ID.sub(r"\1", next(iter(each.reasons), each.code))
+        text = printable(f"--given `{given}` would be denied and {what}: {why}")
+        click.echo(_wrapped(text, "note: ", "      "), err=True)
+        return
+
+
 def _print(asked: str, identity: Identity, found: Sequence[Judged], ready: Ready) -> None:
-    names = next((each.verdict.subjects for each in found if each.verdict is not None), ())
-    who = f"{identity.principal} ({', '.join(names) or 'no subject of the policy'})"
+    names = next((each.verdict.subjects for each in found if each.verdict is not None), None)
+    who = identity.principal
+    if names is not None:  # rules were asked at all
+        who += f" ({', '.join(names) or 'no subject of the policy'})"
     click.echo(_wrapped(f"{printable(asked)}, asked by {printable(who)}", "", "  "))
     shown: set[tuple[str, ...]] = set()
     refused: set[str] = set()
@@ -181,9 +195,9 @@ def _reasoning(each: Judged, ready: Ready, refused: set[str]) -> list[str]:
             places.append(at)
     for at in places:
         lines += _source(at)
-    if reasons and not places and each.code == "rule-denied" and each.canonical is not None:
-        names = each.verdict.subjects if each.verdict is not None else ()
-        who = ", ".join(names) or "NAME"
+    verdict = each.verdict
+    if reasons and not places and verdict and not verdict.rule and each.canonical is not None:
+        who = ", ".join(verdict.subjects) or "NAME"  # no rule, and not `rego.deny`
         rule = f"- {{allow: [{each.canonical.operation}], subjects: [{who}]}}"
         lines.append(_wrapped(f"a rule such as {rule} would be needed", "    help: ", "          "))
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import textwrap
 from pathlib import Path
 
 import click
@@ -82,7 +83,9 @@ def _say(plan: Plan, applied: bool) -> None:
     else:
         click.echo(f"{files} would change; --apply writes them", err=True)
     for note in plan.notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(
+            textwrap.fill(note, 80, initial_indent="note: ", subsequent_indent="      "), err=True
+        )
     if count:
         click.echo("Then:" if not applied else "Now:", err=True)
         for step in plan.steps:

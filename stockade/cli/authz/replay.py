@@ -19,7 +19,8 @@ _MOST_SHOWN = 50
 _EPILOG = """\b
 Examples:
   stockade authz replay /var/log/stockade/authz.log --policy new.yaml
-  stockade authz replay authz.log.2.gz authz.log --policy new.yaml --since 2026-05-01
+  stockade authz replay authz.log.2.gz authz.log.1 --policy new.yaml \\
+      --since 2026-05-01
 
 \b
 Exit status: 0 every decision stays, 1 some would change, 2 bad input.

@@ -29,12 +29,11 @@ Then dockerd is started with `--authorization-plugin stockade`
 (`stockade authz install` sets that up).
 
 \b
-SIGHUP, or a change of the policy's files, puts the new policy in force, for all
-workers at once; one with faults changes nothing, and they are printed. SIGTERM
-answers what has been asked, for 10 seconds at most, and ends.
-A worker that hangs for the deadline and a second more is killed and replaced.
-Its connections close unanswered: dockerd asks again, with an empty body, and
-that is denied.
+SIGHUP, or a change of the policy's files, puts the new policy in force, for
+all workers at once; one with faults changes nothing, and they are printed.
+SIGTERM answers what has been asked, for 10 seconds at most, and ends.
+A worker that hangs for the deadline is killed and replaced; what it was asked
+is denied.
 """
 
 _PATH = click.Path(path_type=Path)

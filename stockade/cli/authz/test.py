@@ -21,9 +21,12 @@ from .loading import Here, Ready, identity_of, make_ready
 _EPILOG = """\b
 Example of a `tests:` section:
   tests:
-    - {as: {cn: alice}, docker: "run --privileged alpine", expect: deny, because: privileged}
     - {as: local, request: GET /info, expect: allow}
-    - {as: {cn: alice}, given: run -d --name web nginx, docker: exec web sh, expect: allow}
+    - {as: {cn: alice}, docker: run alpine, expect: deny, because: limits}
+    - as: {cn: alice, ou: ops}
+      given: run -d --name web nginx
+      docker: exec web sh
+      expect: allow
 
 \b
 Exit status: 0 all as expected, 1 some not, 2 bad input.
@@ -68,7 +71,8 @@ def run_all(policy: Policy, ready: Ready) -> int:
     for each in wrong:
         click.echo(Problem(each.said, each.case.at).render())
     passed = len(outcomes) - len(wrong)
-    click.echo(f"{policy.name}: {passed} requests passed, {len(wrong)} failed", err=True)
+    requests = f"{passed} request{'' if passed == 1 else 's'}"
+    click.echo(f"{policy.name}: {requests} passed, {len(wrong)} failed", err=True)
     return len(wrong)
 
 
