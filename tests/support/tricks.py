@@ -15,7 +15,8 @@ headers      more headers
 framing      chunked, trickled, http10, no-length, length-zero; Content-Length when not said
 effect       what shows that it was executed: `state` (the engine's state is another) or `answer`
 inert        why it does nothing on dockerd 20.10 even when everything is allowed
-calibrate    false: never sent where everything is allowed, for it would end the test's own engine
+calibrate    false: not sent where everything is allowed, for it would end the test's own engine,
+             or the kernel and not the engine would say what happens
 engine       true: 20.10 refuses it before it asks a plugin, or answers without a body
 """
 
@@ -27,7 +28,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from engine_state import archive
+from engine_state import World, archive
+from raw_http import Answer
+
+#: What answers a request: 2xx, or 101 for a connection that becomes a stream.
+EXECUTED = {101, *range(200, 300)}
 
 CREATE = "POST /containers/create?name=trick"
 
@@ -170,3 +175,19 @@ def _frame(
 
 def _has_type(headers: list[str]) -> bool:
     return any(header.lower().startswith("content-type:") for header in headers)
+
+
+def known(world: World, seccomp: str) -> dict[str, str]:
+    """What placeholders stand for."""
+    names = world.placeholders()
+    return names | {
+        "SECCOMP": seccomp,
+        "IMAGE_SHORT": world.host.image_id.removeprefix("sha256:")[:12],
+        "OPS_WEB_SHORT": world.ids["ops-web"][:12],
+    }
+
+
+def send(world: World, trick: Trick, seccomp: str) -> Answer:
+    """Send it as whom it says."""
+    raw = trick.raw(known(world, seccomp))
+    return world.host.wire(trick.who).send(raw, method=trick.method)
