@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ..policies import load
 from ..policies.authz_model import Authz, AuthzRule
@@ -12,7 +13,8 @@ from ..policies.errors import InputError
 from ..policies.model import Name
 from ..policies.problems import Report, did_you_mean, listed, shown, suggest
 from ..policies.reading import read_source
-from ..policies.source import Problem
+from ..policies.source import Problem, Source
+from .engines.validate import problems
 from .operations import expand, groups, operations
 from .section_data import rules_data
 
@@ -56,8 +58,9 @@ def check(authz: Authz) -> list[Problem]:
                 report.add(message, name.at, hint)
     for name in _profiles(authz.rules):
         _profile(name, authz, report)
-    for name in authz.rego:
-        _module(name, authz, report)
+    modules = [source for name in authz.rego if (source := _module(name, authz, report))]
+    if modules and not report.problems:
+        report.extend(_tried(authz, modules))
     return list(report.problems)
 
 
@@ -113,16 +116,26 @@ def _profile(name: Name, authz: Authz, report: Report) -> None:
         report.add(message, name.at, "name one that has")
 
 
-def _module(name: Name, authz: Authz, report: Report) -> None:
+def _tried(authz: Authz, modules: list[Source]) -> Iterator[Problem]:
+    """What is wrong with the modules themselves, found by deciding by them."""
+    data = {"language": 1, "name": "", "revision": "tried", "protected": []}
+    found = problems({**data, **rules_data(authz, Report())}, modules)
+    for each in found:
+        yield replace(each, message=f"`rego`: {each.message}", at=each.at or authz.rego[0].at)
+
+
+def _module(name: Name, authz: Authz, report: Report) -> Source | None:
     try:
-        text = read_source(authz.directory / name.text).text
+        source = read_source(authz.directory / name.text)
     except InputError as error:
         for problem in error.problems:
             report.add(f"`rego`: {problem.message}", name.at, problem.hint)
-        return
-    code = re.sub(r"(?m)^\s*#.*$", "", text)
+        return None
+    code = re.sub(r"(?m)^\s*#.*$", "", source.text)
     found = _PACKAGE.search(code)
     if found is None or found[1] != PACKAGE:
         what = f"is of package {shown(found[1])}" if found is not None else "names no package"
         message = f"`rego`: {shown(name.text)} {what}"
         report.add(message, name.at, f"begin it with `package {PACKAGE}`")
+        return None
+    return source

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...policies.errors import InputError
 from ..compile import shipped_modules
 from ..denied import Denied
 from ..model import Json, Verdict
@@ -52,7 +53,8 @@ class Embedded:
     def __init__(self, policy: Mapping[str, Json], extra: Sequence[tuple[str, str]] = ()) -> None:
         """`policy` is data.stockade.policy, `extra` the user's modules: (file name, text).
 
-        Raises Denied("engine-failed") when they do not compile; validate.py says why.
+        Raises Denied("engine-failed") when they do not compile, which validate.py finds out
+        before; InputError where regorus is not installed.
         """
         self._revision = str(policy["revision"])
         self._data = json.dumps({"stockade": {"policy": simplify(policy)}})
@@ -108,6 +110,11 @@ class Embedded:
                 found = self._compiled()
             except (KeyboardInterrupt, SystemExit):
                 raise
+            except ImportError:
+                raise InputError.of(
+                    "the embedded engine, regorus, is not installed: it is for Linux on x86_64",
+                    hint="decide by an OPA server: stockade authz serve --opa URL",
+                ) from None
             except BaseException as error:
                 message = f"the rules do not compile: {first_line(error)}"
                 raise Denied("engine-failed", message) from None
@@ -117,7 +124,7 @@ class Embedded:
         return found
 
     def _compiled(self) -> _Evaluator:
-        regorus = _regorus()
+        regorus = regorus_module()
         interpreter = regorus.Engine()
         for name, text in [*self._shipped, *self._extra]:
             interpreter.add_policy(name, text)
@@ -137,8 +144,8 @@ class Embedded:
             remembered.popitem(last=False)
 
 
-def _regorus() -> Any:
-    """The module, told not to record stacks with its errors.
+def regorus_module() -> Any:
+    """The module, told not to record stacks with its errors. Raises ImportError.
 
     Recording one unwinds the stack of a greenlet to where it was cut, and crashes there.
     """
