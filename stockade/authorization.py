@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -120,15 +121,21 @@ def make_engine(settings: Settings, bundle: Bundle) -> Engine:
         from .authz.engines.opa import Server
 
         opa = settings.opa[0]
-        return Server(
+        server = Server(
             opa.url,
-            revision=bundle.revision,
+            policy=bundle.document,
+            modules=bundle.modules,
             token=opa.token,
             authority=opa.authority,
             certificate=opa.certificate,
             key=opa.key,
             timeout=settings.deadline,
         )
+        try:
+            server.prepare()
+        except Denied as denied:
+            print(f"stockade: {opa.url} has another policy: {denied.reason}", file=sys.stderr)
+        return server
     from .authz.engines.regorus import Embedded
 
     return Embedded(bundle.document, bundle.modules)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,14 +29,17 @@ STRICT = {"strict-builtin-errors": "true"}
 """An error in a module is an error of the query, not `undefined`."""
 ATTEMPTS = 2
 """A kept connection may have been closed by the server; the second one is new."""
+AGAIN = 5.0
+"""Seconds between two attempts to give a server our policy."""
 KEPT = 32
 """Connections kept for later."""
 
 
 class Server:
-    """Decides by asking an OPA server, which has the same modules and data.
+    """Decides by asking an OPA server, which is given the same modules and data.
 
-    Threads and greenlets may share it: each request has a connection of its own.
+    A server that has lost them (they live in its memory) is given them again. Threads and
+    greenlets may share it: each request has a connection of its own.
     """
 
     name = "opa"
@@ -45,19 +48,25 @@ class Server:
         self,
         url: str,
         *,
-        revision: str,
+        policy: Mapping[str, Json],
+        modules: Sequence[tuple[str, str]] = (),
         token: str | None = None,
         authority: Path | None = None,
         certificate: Path | None = None,
         key: Path | None = None,
         timeout: float = 1.0,
     ) -> None:
-        """`revision` is that of our policy: rules of another are not heard. `token` is a bearer
-        token, `authority` checks the server's certificate (None: the system's), `timeout` is in
-        seconds, for the whole of a request. Raises InputError for a URL that is none.
+        """`policy` is data.stockade.policy: rules of another revision are not heard. `modules`
+        are the user's own Rego: (file name, text). `token` is a bearer token, `authority` checks
+        the server's certificate (None: the system's), `timeout` is in seconds, for the whole of
+        a request. Raises InputError for a URL that is none.
         """
         self._scheme, self._host, self._port = _parts(url)
-        self._revision, self._token, self._timeout = revision, token, timeout
+        self._policy, self._modules = policy, list(modules)
+        self._revision = str(policy["revision"])
+        self._token, self._timeout = token, timeout
+        self._agreed = time.monotonic()
+        self._pushed = self._agreed - AGAIN
         self._authority, self._certificate, self._key = authority, certificate, key
         self._idle: list[_Connection] = []
         self._closed = False
@@ -65,38 +74,73 @@ class Server:
     def decide(self, document: Mapping[str, Json]) -> Verdict:
         """What the server's rules say. Raises Denied when that is not known in time."""
         shown = json.loads(encode(document))
-        answer = self._ask(
-            lambda client: client.query_rule(shown, PACKAGE, RULE, query_params=STRICT)
-        )
+        end = time.monotonic() + self._timeout
+        try:
+            found = self._decide(shown, end)
+        except Denied as denied:
+            if not self._lacks_our_policy(denied):
+                raise
+            self.push(end)
+            found = self._decide(shown, end)
+        self._agreed = time.monotonic()
+        return found
+
+    def _decide(self, shown: Json, end: float) -> Verdict:
+        def question(client: Any) -> Any:
+            return client.query_rule(shown, PACKAGE, RULE, query_params=STRICT)
+
+        answer = self._ask(question, end)
         if not isinstance(answer, dict) or "result" not in answer:
             raise Denied("engine-undefined", "the OPA server has no decision: are its rules ours?")
         return verdict(answer["result"], self._revision)
 
+    def _lacks_our_policy(self, denied: Denied) -> bool:
+        """Whether to push: it has nothing, or for a while what is not ours.
+
+        Just after a reload another process may still decide by the policy before.
+        """
+        now = time.monotonic()
+        wait = {"engine-undefined": 0.0, "engine-revision": AGAIN}.get(denied.code)
+        if wait is None or now - self._pushed < AGAIN or now - self._agreed < wait:
+            return False
+        self._pushed = now
+        return True
+
+    def prepare(self) -> None:
+        """See to it that the server has our policy. Raises Denied when it cannot be given it."""
+        try:
+            self._decide({}, time.monotonic() + self._timeout)
+        except Denied as denied:
+            if denied.code in ("engine-undefined", "engine-revision"):
+                # Each of its requests may take the whole time; there are some twenty.
+                self.push(time.monotonic() + self._timeout * 20)
+            else:
+                raise
+
     def health(self) -> bool:
         """Whether the server says that it is well."""
         try:
-            return self._ask(lambda client: client.check_health()) is True
+            end = time.monotonic() + self._timeout
+            return self._ask(lambda client: client.check_health(), end) is True
         except Denied:
             return False
 
-    def push(self, policy: Mapping[str, Json], extra: Sequence[tuple[str, str]] = ()) -> None:
+    def push(self, end: float) -> None:
         """Give the server modules and data, the data last: until then its revision is another
-        one and nothing is allowed. Raises Denied.
+        one and nothing is allowed. `end` is a time.monotonic(). Raises Denied.
         """
-        modules = {f"stockade/{name}": text for name, text in shipped_modules().items()}
-        modules.update({f"stockade/extra/{i:03}": text for i, (_, text) in enumerate(extra)})
-        wanted = {name.removesuffix(".rego") for name in modules}
+        modules = dict(_joined(shipped_modules().values()))
+        modules |= {f"stockade/own/{i:03}": text for i, (_, text) in enumerate(self._modules)}
 
         def put(client: Any) -> None:
-            for name in client.get_policies_list():
-                if name.startswith("stockade/") and name not in wanted:
+            for name in _policies(client):
+                if name.startswith("stockade/") and name not in modules:
                     client.delete_policy(name)
             for name, text in modules.items():
-                client.update_policy_from_string(text, name.removesuffix(".rego"), False)
-            client.update_or_create_data(dict(policy), "stockade/policy")
+                client.update_policy_from_string(text, name, False)
+            client.update_or_create_data(dict(self._policy), "stockade/policy")
 
-        # Each of its requests has the deadline; there are some twenty.
-        self._ask(put, self._timeout * (len(modules) + ATTEMPTS))
+        self._ask(put, end)
 
     def close(self) -> None:
         """Close the connections."""
@@ -104,8 +148,7 @@ class Server:
         while self._idle:
             self._idle.pop().close()
 
-    def _ask(self, question: Any, timeout: float | None = None) -> Any:
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+    def _ask(self, question: Any, deadline: float) -> Any:
         attempt = 0
         while True:
             attempt += 1
@@ -158,6 +201,24 @@ class Server:
             timeout=self._timeout,
         )
         return _Connection(client, str(self._authority) if self._authority else True)
+
+
+def _joined(modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """One module for each package: the server compiles each that it is given at once."""
+    packages: dict[str, list[str]] = {}
+    for text in modules:
+        head, separator, rules = text.partition("\nimport rego.v1\n")
+        name = head.rpartition("package ")[2].strip()
+        packages.setdefault(name, [f"package {name}\n", separator]).append(rules)
+    for name, parts in sorted(packages.items(), reverse=True):
+        yield f"stockade/{name.rpartition('.')[2]}", "".join(parts)
+
+
+def _policies(client: Any) -> list[str]:
+    """The ids of the server's policies; the client's own function is redirected by OPA 1.22."""
+    response = client._session.get(f"{client.root_url}/policies", timeout=client.timeout)
+    response.raise_for_status()
+    return [policy["id"] for policy in response.json()["result"]]
 
 
 class _Connection:
