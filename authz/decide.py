@@ -297,11 +297,19 @@ def _in_time(deadline: float) -> None:
 
 
 def _said(verdict: Verdict) -> str:
-    shown = list(verdict.reasons[:SHOWN_REASONS])
+    reasons = sorted(verdict.reasons, key=_telling)
+    shown = reasons[:SHOWN_REASONS]
     more = len(verdict.reasons) - len(shown)
     if more > 0:
         shown.append(f"and {more} more")
     return "; ".join(shown) or "no rule allows it"
+
+
+def _telling(reason: str) -> int:
+    """What is said first: a privileged container has seccomp and AppArmor off by that alone."""
+    if ": privileged:" in reason:
+        return 0
+    return 2 if ": apparmor:" in reason or ": seccomp:" in reason else 1
 
 
 def _named(error: BaseException) -> str:

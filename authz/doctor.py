@@ -104,7 +104,8 @@ def _configured(engine: Engine) -> list[Finding]:
                 f"dockerd is not told to ask the plugin `{PLUGIN}`",
                 at,
                 why="Without it in the list every request is allowed.",
-                fix=f"stockade authz install --apply, or dockerd --authorization-plugin {PLUGIN}",
+                fix=f"stockade authz install --policy FILE --apply, or dockerd "
+                f"--authorization-plugin {PLUGIN}",
             )
         )
     elif engine.loaded is not None and PLUGIN not in engine.loaded:

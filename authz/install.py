@@ -124,7 +124,8 @@ def plan_uninstall(look: Look, units: Mapping[str, bytes]) -> Plan:
             changes.append(Change(path, found.content, None, found.mode))
     steps = [
         "systemctl restart docker   # first: it stops asking the plugin",
-        *(f"systemctl disable --now {name}" for name in units),
+        *(f"systemctl stop {name}" for name in units),
+        "find /etc/systemd/system -xtype l -name 'stockade-authz*' -delete",
         "systemctl daemon-reload",
     ]
     note = "the policy, decision log and facts stay: /etc/stockade, /var/log/stockade, " + (

@@ -81,7 +81,7 @@ def load_bundle(settings: Settings) -> Bundle:
 def protected_paths(settings: Settings) -> tuple[str, ...]:
     """What no wildcard opens for this service: the engine's places and the plugin's own."""
     own = [settings.socket, settings.state, settings.log, settings.docker]
-    if "/" in settings.policy:
+    if Path(settings.policy).is_file():
         own.append(Path(settings.policy))
     paths = [*PROTECTED, *(os.path.normpath(path.absolute()) for path in own), *_engine_roots()]
     return tuple(sorted({*paths, *(os.path.realpath(path) for path in paths)}))

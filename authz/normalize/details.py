@@ -225,7 +225,7 @@ def _checkpoint_remove(request: _Request) -> _Found:
 
 
 def _plugin_grant(request: _Request) -> _Found:
-    return _Found({"other": others.privileges(request.body)})
+    return _Found({"other": {"privileges": others.privileges(request.body)}})
 
 
 def _plugin_set(request: _Request) -> _Found:
