@@ -63,14 +63,19 @@ class Settings:
     state: Path = DEFAULT_STATE
     """Directory of the facts, the compiled policy and the lock."""
     log: Path = DEFAULT_LOG
+    log_max_size: int = 100 << 20
+    """Bytes at which the log is rotated; 0: never."""
+    log_keep: int = 10
+    """Rotated files that stay."""
     docker: Path = DEFAULT_DOCKER
     """The daemon's socket, for the plugin's own inspects."""
     opa: tuple[Opa, ...] = ()
     """Empty: the embedded engine decides."""
     deadline: float = 2.0
     """Seconds from a request's arrival after which it is denied."""
-    grace: float = 1.0
-    """Seconds beyond the deadline after which a worker that answers nobody is replaced."""
+    grace: float = 0.1
+    """Seconds beyond the deadline after which a worker that answers nobody is replaced; whatever
+    it has been asked is late by then."""
     stop_limit: float = 10.0
     """Seconds that requests in flight are given when the service stops."""
     workers: int = 2

@@ -150,8 +150,10 @@ def make_rules(settings: Settings, bundle: Bundle) -> Rules:
 def make_decider(settings: Settings, rules: Rules, meter: Meter) -> Decider:
     """A worker's decider, with its facts and its log."""
     facts = Facts(settings.state / FACTS)
-    log = DecisionLog(settings.log)
+    log = DecisionLog(settings.log, settings.log_max_size, settings.log_keep)
     labels = {"id": _instance(), "version": __version__}
+    if settings.dry_run:
+        labels["mode"] = "dry-run"  # what it denies was allowed all the same
     decider: Decider
 
     def understand(request: PluginRequest, identity: Identity) -> CanonicalRequest:

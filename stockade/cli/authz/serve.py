@@ -55,6 +55,14 @@ _PATH = click.Path(path_type=Path)
     help="The decision log.",
 )  # fmt: skip
 @click.option(
+    "--log-max-size", type=click.IntRange(0), default=100, show_default=True, metavar="MIB",
+    help="Size at which the log is rotated; 0: never.",
+)  # fmt: skip
+@click.option(
+    "--log-keep", type=click.IntRange(1), default=10, show_default=True,
+    help="Rotated files that stay.",
+)  # fmt: skip
+@click.option(
     "--docker", type=_PATH, metavar="SOCKET", default="/run/docker.sock", show_default=True,
     help="The daemon, asked about containers that the plugin does not know.",
 )  # fmt: skip
@@ -96,6 +104,8 @@ def command(
     socket: Path,
     state: Path,
     log: Path,
+    log_max_size: int,
+    log_keep: int,
     docker: Path,
     deadline: float,
     workers: int,
@@ -134,6 +144,8 @@ def command(
         socket=socket.absolute(),
         state=state.absolute(),
         log=log.absolute(),
+        log_max_size=log_max_size << 20,
+        log_keep=log_keep,
         docker=docker,
         opa=_opa(opa, opa_token_file, opa_ca, opa_cert, opa_key),
         deadline=deadline,
