@@ -5,53 +5,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 
 import click
 
 from .. import __version__
 from ..policies.errors import InputError, StockadeError
 from ..policies.source import printable
+from .lazy import LazyGroup
 
-# name -> (module, what `stockade --help` says of it)
+# name -> what the help says of it; the module has the same name
 _COMMANDS = {
-    "compile": ("compile", "Write a policy as Docker JSON, OCI JSON, BPF, OPA bundle."),
-    "explain": ("explain", "Say what a policy, profile or program answers to a call, and why."),
-    "lint": ("lint", "Find faults in policies and Docker seccomp profiles."),
-    "run": ("run", "Run a command confined by a policy on this machine."),
-    "test": ("test", "Check the calls and requests in a policy's `tests:`."),
-    "disasm": ("disasm", "Show a BPF program as text."),
-    "authz": ("authz", "Decide Docker API requests by rules: check, explain, serve."),
-    "audit": ("audit", "Verify decision logs."),
-    "init": ("init", "Write a first policy to start from."),
+    "compile": "Write a policy as Docker JSON, OCI JSON, BPF, OPA bundle.",
+    "explain": "Say what a policy, profile or program answers to a call, and why.",
+    "lint": "Find faults in policies and Docker seccomp profiles.",
+    "run": "Run a command confined by a policy on this machine.",
+    "test": "Check the calls and requests in a policy's `tests:`.",
+    "disasm": "Show a BPF program as text.",
+    "authz": "Decide Docker API requests by rules: check, explain, serve.",
+    "audit": "Verify decision logs.",
+    "init": "Write a first policy to start from.",
 }
-
-
-class _Lazy(click.Group):
-    """A group that imports a command's module only when that command is used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
-            return None
-        module = import_module(f".{_COMMANDS[name][0]}", __package__)
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from ..policies.problems import did_you_mean
-
-            ctx.fail(f"no command `{args[0]}`{did_you_mean(args[0], _COMMANDS)}")
-        return super().resolve_command(ctx, args)
 
 
 _EPILOG = """\b
@@ -67,7 +40,13 @@ Shell completion: eval "$(_STOCKADE_COMPLETE=bash_source stockade)"
 """
 
 
-@click.group(cls=_Lazy, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package=__package__,
+    offers=_COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="stockade", message="%(prog)s %(version)s")
 def stockade() -> None:
     """Compile security policies for Linux containers, and show what they do."""

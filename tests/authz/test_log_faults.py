@@ -1,8 +1,6 @@
 """The decision log when its writer is killed, its file damaged or its disk full."""
 
 import errno
-import gzip
-import json
 import os
 import random
 import resource
@@ -12,43 +10,15 @@ import sys
 import time
 
 import pytest
+from decision_logs import codes, decision, events, ids, written
 
 from stockade.authz.log import DecisionLog
-from stockade.authz.log_verify import files_of, verify
+from stockade.authz.log_verify import files_of
 
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "log" / "authz.log"
-
-
-def decision(number, size=0):
-    return {"decision_id": f"id-{number}", "text": "x" * size}
-
-
-def written(path, count):
-    """A closed log of that many records; its first line is the one that begins the file."""
-    log = DecisionLog(path)
-    for number in range(count):
-        log.append(decision(number))
-    log.close()
-    return log
-
-
-def ids(path):
-    read = [(each.suffix, each.read_bytes()) for each in files_of(path)]
-    texts = [gzip.decompress(text) if suffix == ".gz" else text for suffix, text in read]
-    lines = b"".join(texts).decode().splitlines()
-    return [json.loads(line).get("decision_id") for line in lines]
-
-
-def codes(path, expect=None):
-    return [flaw.code for flaw in verify(files_of(path), expect).flaws]
-
-
-def events(path):
-    lines = b"".join(each.read_bytes() for each in files_of(path)).decode().splitlines()
-    return [event for line in lines if (event := json.loads(line).get("event"))]
 
 
 class TestTornLines:
