@@ -94,7 +94,7 @@ def test_several_files_as_given(stockade, log, tmp_path):
         (["audit", "log", "--verify", "."], "error"),
         (["audit", "log", "--verify", "authz.log", "--expect-last", "abc"], "64 hexadecimal"),
         (["audit", "log", "--verify", "authz.log", "--state", "bad.json"], "no state file"),
-        (["audit", "lgo"], "No such command"),
+        (["audit", "lgo"], "no command"),
     ],
 )
 def test_bad_usage(stockade, log, tmp_path, words, message):
