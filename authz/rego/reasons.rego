@@ -120,7 +120,7 @@ thing_text(thing) := sprintf("%s %s", [thing.kind, text_of(thing.reference)])
 text_of(value) := value if {
 	is_string(value)
 	value != ""
-} else := sprintf("%d", [value]) if {
+} else := json.marshal(value) if {
 	is_number(value)
 } else := "(none)" if {
 	value == null

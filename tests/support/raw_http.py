@@ -177,3 +177,15 @@ def read_answer(connection: socket.socket, method: str, linger: float) -> Answer
 
 def _text(body: object) -> str:
     return body if isinstance(body, str) else json.dumps(body)
+
+
+def split_request(raw: bytes) -> tuple[str, str, dict[str, str], bytes]:
+    """Method, target, headers by Go's spelling, and the bytes behind them, chunks not undone."""
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, target = first.rpartition(" ")[0].split(" ", 1)
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers["-".join(part.capitalize() for part in name.split("-"))] = value.strip()
+    return method, target, headers, body
