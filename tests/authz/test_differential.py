@@ -163,13 +163,13 @@ def damaged(document, changes):
         if place is None:
             continue
         if action == "set":
-            place[key] = value
+            place[key] = copy.deepcopy(value)
         elif action == "drop":
             del place[key]
         elif isinstance(here, list):
-            here.append(value)
+            here.append(copy.deepcopy(value))
         elif isinstance(here, dict):
-            here["extra"] = value
+            here["extra"] = copy.deepcopy(value)
     return made
 
 
