@@ -8,7 +8,7 @@ Documents (`Json`) are what Rego reads; their keys are described in docs/authz.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -152,8 +152,8 @@ class CanonicalRequest:
     details: Mapping[str, Json]
     """The keys `spec`, `exec`, `volume`, `network`, `connect`, `build`, `images`, `service` and
     `other` of the input document."""
-    redacted_body: Json = None
-    """The body without its secrets, for the log."""
+    redacted_body: Callable[[], Json] = field(default=lambda: None, compare=False)
+    """Gives the body without its secrets, for the log; few records need it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def _input(decision: Decision) -> Json:
         "subject": canonical.identity.document(),
         "parameters": dict(canonical.parameters),
         "query": dict(canonical.query),
-        "body": canonical.redacted_body,
+        "body": canonical.redacted_body(),
     }
 
 

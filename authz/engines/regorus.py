@@ -1,10 +1,11 @@
 """The embedded engine: regorus, a Rego interpreter, with its virtual machine.
 
 The machine (Rvm) is several times faster than the interpreter (Engine), but it takes errors of
-builtins for `undefined`, reads `every` wrongly where its body is undefined, and gives up after
-25,000 instructions. So it answers only whether a request is allowed by the shipped modules, which
-are written for it; the interpreter, which raises errors, finds the reasons of denials, decides
-what the machine gave up on, and everything where the user has modules of their own.
+builtins for `undefined`, calls functions with `undefined` for an argument, reads `every` wrongly
+where its body is undefined, and gives up after 25,000 instructions. So it answers only whether a
+request is allowed by the shipped modules, which are written for it, and only for documents that
+have every key. The interpreter, which raises errors, finds the reasons of denials, and decides
+the rest: what the machine gave up on, and everything where the user has modules of their own.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from ...policies.errors import InputError
 from ..compile import shipped_modules
 from ..denied import Denied
+from ..documents import Build, Exec, Network, Spec, Volume
 from ..model import Json, Verdict
 from . import ENTRY_POINT, PERMISSION, encode, verdict
 from .simplify import simplify
@@ -29,6 +31,17 @@ REMEMBERED = 512
 """Decisions kept: rules see nothing but policy and input, so equal inputs have equal answers."""
 LONGEST_REMEMBERED = 16384
 """Characters of an input that is worth keeping."""
+_PARTS: Mapping[str, frozenset[str]] = {
+    name: frozenset(kind.__annotations__)
+    for name, kind in (
+        ("spec", Spec),
+        ("exec", Exec),
+        ("volume", Volume),
+        ("network", Network),
+        ("build", Build),
+    )
+}
+"""The keys of what normalisation makes; see `whole`."""
 MOST_THREADS = 64
 """Evaluators kept; a thread that is gone cannot give its own back."""
 
@@ -73,10 +86,10 @@ class Embedded:
         text = encode(document)
         remembered = self._remembered
         if remembered is None or len(text) > LONGEST_REMEMBERED:
-            return self._evaluate(text)
+            return self._evaluate(text, whole(document))
         known = remembered.get(text)
         if known is None:
-            known = remembered[text] = self._evaluate(text)
+            known = remembered[text] = self._evaluate(text, whole(document))
             if len(remembered) > REMEMBERED:
                 self._forget_oldest(remembered)
         return known
@@ -86,10 +99,11 @@ class Embedded:
         self._closed = True
         self._evaluators.pop(threading.get_native_id(), None)
 
-    def _evaluate(self, text: str) -> Verdict:
+    def _evaluate(self, text: str, is_whole: bool) -> Verdict:
         evaluator = self._evaluator()
+        machine = evaluator.machine if is_whole else None
         try:
-            if evaluator.machine is not None and (found := _permitted(evaluator.machine, text)):
+            if machine is not None and (found := _permitted(machine, text)):
                 return verdict(found, self._revision)
             evaluator.interpreter.set_input_json(text)
             answer = json.loads(evaluator.interpreter.eval_rule_as_json(ENTRY_POINT))
@@ -142,6 +156,16 @@ class Embedded:
     def _forget_oldest(remembered: OrderedDict[str, Verdict]) -> None:
         with contextlib.suppress(KeyError):  # another thread has
             remembered.popitem(last=False)
+
+
+def whole(document: Mapping[str, Json]) -> bool:
+    """Whether the parts of a document have all their keys, as every request's have."""
+    thing = document.get("object")
+    parts = [(document.get(name), keys) for name, keys in _PARTS.items()]
+    parts.append((thing.get("spec") if isinstance(thing, dict) else None, _PARTS["spec"]))
+    return all(
+        part is None or (isinstance(part, dict) and part.keys() == keys) for part, keys in parts
+    ) and isinstance(document.get("other"), dict)
 
 
 def regorus_module() -> Any:

@@ -229,7 +229,7 @@ def _plugin_grant(request: _Request) -> _Found:
 
 
 def _plugin_set(request: _Request) -> _Found:
-    return _Found({"other": others.settings(request.body)})
+    return _Found({"other": {"settings": others.settings(request.body)}})
 
 
 _READERS: Mapping[str, Callable[[_Request], _Found]] = {

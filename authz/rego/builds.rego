@@ -44,7 +44,11 @@ import_ok(_) if input.operation != "image.import"
 
 import_ok(_) if input.other.source == "-"
 
-import_ok(rule) if text_ok(rule.build.remote, input.other.source)
+import_ok(rule) if {
+	source := input.other.source
+	is_string(source)
+	text_ok(rule.build.remote, source)
+}
 
 build_security_ok(rule, _) if rule.build.security == true
 

@@ -181,7 +181,7 @@ driver_options_ok(rule, options) if {
 }
 
 # A volume with `o: bind` or an overlay is a bind in other words. Relative paths start at the
-# daemon's working directory, the root.
+# daemon's working directory, the root. Overlays drop the backslashes of a path, binds keep them.
 option_apart(rule, value) if {
 	is_string(value)
 	pieces := option_pieces(value)
@@ -197,15 +197,20 @@ option_pieces(value) := split(replace(replace(value, "=", ","), ":", ","), ",")
 piece_ok(_, piece) if piece == ""
 
 piece_ok(_, piece) if {
-	path := cleaned(piece)
-	contains(path, "/../") == false
-	apart(path)
+	piece_apart(piece)
+	piece_apart(replace(piece, `\`, ""))
 }
 
 piece_ok(rule, piece) if {
 	some entry in rule.binds.entries
 	entry.exact == piece
 	entry.read_only == false
+}
+
+piece_apart(piece) if {
+	path := cleaned(piece)
+	contains(path, "/../") == false
+	apart(path)
 }
 
 cleaned(piece) := regex.replace(concat("", ["/", piece, "/"]), "/([.]?/)+", "/")

@@ -22,7 +22,7 @@ from stockade.authz.redact import redact, redact_uri, scrub
 CANONICAL = CanonicalRequest(
     "container.create", "POST", "/containers/create", "1.41", LOCAL, {}, {"name": "web"},
     "root", None, None, (), {},
-    redacted_body={"Image": "nginx"},
+    redacted_body=lambda: {"Image": "nginx"},
 )  # fmt: skip
 DECISION = Decision(
     id="d-1", allow=False, code="rule-denied", reason="not allowed", phase=Phase.REQUEST,

@@ -43,7 +43,9 @@ def test_every_key_is_always_there() -> None:
 
 
 def test_operations_without_a_body_have_none() -> None:
-    assert read("container.list") == ({**EMPTY, "images": [], "other": {}}, (), None)
+    found, references, redacted = read("container.list")
+    assert (found, references) == ({**EMPTY, "images": [], "other": {}}, ())
+    assert redacted() is None
     assert code("container.list", {"a": 1}) == "unexpected-body"
 
 
