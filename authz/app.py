@@ -38,7 +38,8 @@ def _denial(message: str) -> bytes:
     return json.dumps({"Allow": False, "Msg": message, "Err": ""}).encode()
 
 
-_FAULT = _denial("a fault of the authorization plugin")
+FAULT = _denial("a fault of the authorization plugin")
+"""The answer when nothing else can be given."""
 
 
 class Answering(Protocol):
@@ -77,7 +78,7 @@ def make_app(decider: Answering, deadline: float) -> Flask:
                 answer = decider.answer(phase, b"", arrived)
         except BaseException:
             traceback.print_exc(file=sys.stderr)
-            answer = _FAULT
+            answer = FAULT
         return _reply(answer)
 
     def activate() -> Response:
@@ -88,7 +89,7 @@ def make_app(decider: Answering, deadline: float) -> Flask:
 
     def failed(error: Exception) -> Response:
         traceback.print_exception(error, file=sys.stderr)
-        return _reply(_FAULT)
+        return _reply(FAULT)
 
     for phase in Phase:
         _route(app, phase.value, call)
@@ -148,8 +149,8 @@ def _guarded(application: Wsgi) -> Wsgi:
             return application(environ, start)
         except BaseException:
             traceback.print_exc(file=sys.stderr)
-            headers = [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(_FAULT)))]
+            headers = [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(FAULT)))]
             start("200 OK", headers, sys.exc_info())
-            return [_FAULT]
+            return [FAULT]
 
     return guard

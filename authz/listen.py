@@ -8,10 +8,11 @@ import os
 import socket
 import stat
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..policies.errors import InputError
-from .settings import Address, Tls
+from .settings import Address, Settings, Tls
 
 BACKLOG = 1024
 """Connections that wait to be accepted; the kernel may cap it (net.core.somaxconn)."""
@@ -180,3 +181,41 @@ def notify(environment: MutableMapping[str, str], message: str) -> None:
     ):
         sender.connect("\0" + address[1:] if address[0] == "@" else address)
         sender.send(message.encode())
+
+
+@dataclass
+class Sockets:
+    """What the service listens on."""
+
+    plugin: tuple[socket.socket, ...]
+    own: tuple[tuple[Path, int | None], ...] = ()
+    """Paths that are removed at the end, with their inodes."""
+    tls: socket.socket | None = None
+    admin: socket.socket | None = None
+    names: tuple[str, ...] = ()
+    """For people."""
+
+
+def open_sockets(settings: Settings) -> Sockets:
+    """Takes systemd's sockets or makes them. Raises InputError."""
+    given = passed(os.environ)
+    names: list[str] = []
+    own: list[Path] = []
+    if given:
+        names += [str(one.getsockname()) for one in given]
+        plugin = tuple(given)
+    else:
+        plugin = (listen_unix(settings.socket),)
+        names.append(str(settings.socket))
+        own.append(settings.socket)
+    tls = admin = None
+    if settings.tls is not None:
+        tls = listen_tls(settings.tls)
+        names.append(f"https://{settings.tls.host}:{tls.getsockname()[1]}")
+    if settings.admin is not None:
+        admin = listen_admin(settings.admin)
+        if settings.admin.path is not None:
+            own.append(settings.admin.path)
+        names.append(f"{settings.admin} (admin)")
+    owned = tuple((path, inode(path)) for path in own)
+    return Sockets(plugin, owned, tls, admin, tuple(names))

@@ -94,10 +94,13 @@ class DecisionLog:
         with self._mutex:
             link = None
             while link is None:
-                with self._locked(deadline):
+                self._take(deadline)
+                try:
                     self._catch_up()
                     if not self._is_full(len(text)) or not self._set_aside():
                         link = self._write([text])
+                finally:
+                    self._release()
                 # After a rotation the lock is taken anew: of the file that has the name then.
             if self._sync:
                 # Outside of the lock: the line is in the file, others need not wait for the disk.
@@ -126,6 +129,13 @@ class DecisionLog:
     @contextlib.contextmanager
     def _locked(self, deadline: float) -> Iterator[None]:
         """Hold the lock of the file that has the name at this moment."""
+        self._take(deadline)
+        try:
+            yield
+        finally:
+            self._release()
+
+    def _take(self, deadline: float) -> None:
         if os.getpid() != self._pid:
             # The lock belongs to the open file, which parent and child would share.
             self._close()
@@ -133,7 +143,6 @@ class DecisionLog:
         if self._fd < 0:
             self._open()
         _lock(self._fd, deadline)
-        held = self._fd
         try:
             while not self._is_current():
                 if time.monotonic() > deadline:
@@ -146,12 +155,14 @@ class DecisionLog:
                 os.close(old)
                 self._size = -1
                 self._open()
-                held = self._fd
-                _lock(held, deadline)
-            yield
-        finally:
-            if self._fd >= 0:
-                fcntl.flock(self._fd, fcntl.LOCK_UN)
+                _lock(self._fd, deadline)
+        except BaseException:
+            self._release()
+            raise
+
+    def _release(self) -> None:
+        if self._fd >= 0:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _open(self) -> None:
         self._fd = open_private(self.path, _FLAGS)

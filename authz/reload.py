@@ -21,11 +21,14 @@ from pathlib import Path
 from ..policies.errors import InputError
 from .model import Json
 from .settings import Settings
+from .shared import die_with
 
 LOADING_LIMIT = 60.0
 """Seconds after which compiling a policy is given up."""
 POLL = 0.5
 """Seconds between two looks at the files; two equal looks and it counts as written."""
+LOCK_LIMIT = 2.0
+"""Seconds to wait for the lock: a killed service's processes may take a moment to end."""
 _REPORT = 32 << 10
 """Bytes of problems that are passed on; less than a pipe holds, so that nobody waits."""
 _BUNDLE, _NEXT, _LOCK = "policy.json", "policy.next", "lock"
@@ -75,12 +78,17 @@ def take_state(state: Path) -> int:
         raise InputError.of(
             f"cannot use the state directory `{state}`: {error.strerror}", hint=hint
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise InputError.of(f"another service uses the state directory `{state}`") from error
-    return lock
+    end = time.monotonic() + LOCK_LIMIT
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except OSError as error:
+            if time.monotonic() > end:
+                os.close(lock)
+                message = f"another service uses the state directory `{state}`"
+                raise InputError.of(message) from error
+        time.sleep(0.02)
 
 
 Stamp = tuple[int, int, int, int] | None
@@ -154,8 +162,10 @@ class Loading:
         self._state = settings.state
         self._begin = time.monotonic()
         reading, writing = os.pipe()
+        master = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
+            die_with(master)
             os.close(reading)
             _in_child(load, settings, generation, writing)
         os.close(writing)

@@ -4,8 +4,8 @@ It decides nothing and talks to nobody, so that nothing that is asked can stop i
 enters gevent's loop, so that its children begin with one of their own.
 
 A worker that has answered nobody for the deadline and a grace (an engine in an endless loop) is
-killed. Its connections close unanswered; dockerd then asks again with an empty body, which is
-denied. The sockets stay open throughout: nobody is refused a connection.
+killed, and what was asked of it is denied in its place (rescue.py). The sockets stay open
+throughout: nobody is refused a connection.
 """
 
 from __future__ import annotations
@@ -24,17 +24,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..policies.errors import InputError
-from . import listen, reload
+from . import listen, reload, rescue
 from .denied import Denied
-from .metrics import post
+from .metrics import Meter, post
 from .model import Json
 from .settings import Settings
-from .shared import READY, STARTING, Shared
-from .worker import Parts, Post, die_with, work
+from .shared import READY, STARTING, Shared, die_with
+from .worker import Parts, Post, work
 
 STARTING_LIMIT = 60.0
-"""Seconds that a worker may take until it answers, or to take a new policy."""
+"""Seconds that a worker may take until it answers."""
 _WAIT = 0.1
+_SHORTEST_WAIT = 0.005
+_LEAST_SILENCE = 1.0
+"""Seconds that a worker may be silent, however short the deadline: it gives a sign each TICK."""
+_STANDSTILL = 0.5
+"""Seconds that the master was late itself: so was everybody, and nobody is to blame."""
+_RESCUE_LIMIT = 3.0
 _QUICK_DEATH = 2.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
@@ -50,44 +56,6 @@ class _Child:
     begin: float
 
 
-@dataclass
-class Sockets:
-    """What the service listens on."""
-
-    plugin: tuple[socket.socket, ...]
-    own: tuple[tuple[Path, int | None], ...] = ()
-    """Paths that are removed at the end, with their inodes."""
-    tls: socket.socket | None = None
-    admin: socket.socket | None = None
-    names: tuple[str, ...] = ()
-    """For people."""
-
-
-def open_sockets(settings: Settings) -> Sockets:
-    """Takes systemd's sockets or makes them. Raises InputError."""
-    passed = listen.passed(os.environ)
-    names: list[str] = []
-    own: list[Path] = []
-    if passed:
-        names += [str(one.getsockname()) for one in passed]
-        plugin = tuple(passed)
-    else:
-        plugin = (listen.listen_unix(settings.socket),)
-        names.append(str(settings.socket))
-        own.append(settings.socket)
-    tls = admin = None
-    if settings.tls is not None:
-        tls = listen.listen_tls(settings.tls)
-        names.append(f"https://{settings.tls.host}:{tls.getsockname()[1]}")
-    if settings.admin is not None:
-        admin = listen.listen_admin(settings.admin)
-        if settings.admin.path is not None:
-            own.append(settings.admin.path)
-        names.append(f"{settings.admin} (admin)")
-    owned = tuple((path, listen.inode(path)) for path in own)
-    return Sockets(plugin, owned, tls, admin, tuple(names))
-
-
 class Master:
     """The process model; `run` returns when the service has ended."""
 
@@ -95,6 +63,8 @@ class Master:
         self._settings, self._parts = settings, parts
         self._shared = Shared(settings.workers)
         self._workers: dict[int, _Child] = {}
+        self._rescuers: dict[int, _Child] = {}
+        self._looked = self._forgiven = time.monotonic()
         self._admin: _Child | None = None
         self._loading: reload.Loading | None = None
         self._again = False
@@ -102,10 +72,12 @@ class Master:
         self._watch = reload.Watch()
         self._policy = self._revision = self._problems = ""
         self._reloads = self._failed = self._deaths = 0
+        self._hopeless = False
+        """A worker ended by itself before it could answer anything."""
         self._not_before = 0.0
         self._sent = 0.0
         self._announced = False
-        self._sockets = Sockets(())
+        self._sockets = listen.Sockets(())
         self._channel: tuple[socket.socket, socket.socket] | None = None
 
     def run(self) -> int:
@@ -117,7 +89,7 @@ class Master:
             self._parts.begin(self._settings)
             if not self._load_first():
                 return 2
-            self._sockets = open_sockets(self._settings)
+            self._sockets = listen.open_sockets(self._settings)
             if self._sockets.admin is not None:
                 self._channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
                 for end in self._channel:
@@ -145,7 +117,7 @@ class Master:
         for worker in range(self._settings.workers):
             self._start_worker(worker)
         while True:
-            received = signal.sigtimedwait(_SIGNALS, _WAIT)
+            received = signal.sigtimedwait(_SIGNALS, self._pause(time.monotonic()))
             number = None if received is None else received.si_signo
             if number in (signal.SIGTERM, signal.SIGINT):
                 return self._stop()
@@ -228,13 +200,20 @@ class Master:
             sys.stderr.flush()
             os._exit(code)
 
-    def _start_worker(self, worker: int) -> None:
+    def _start_worker(self, worker: int, taken: rescue.Taken | None = None) -> None:
         sockets, shared = self._sockets, self._shared
         channel = self._channel[0] if self._channel is not None else None
         post = Post(worker, sockets.plugin, sockets.tls, shared, channel, bool(sockets.own))
-        shared.set_state(worker, STARTING)
-        shared.beat(worker)
-        self._workers[worker] = self._fork(lambda: work(self._settings, self._parts, post))
+        shared.renew(worker)
+
+        def run() -> int:
+            if taken is not None:
+                for each in taken.owed:
+                    each.close()
+            kept = [each.detach() for each in taken.idle] if taken is not None else []
+            return work(self._settings, self._parts, post, kept)
+
+        self._workers[worker] = self._fork(run)
 
     def _start_admin(self) -> None:
         listener, channel = self._sockets.admin, self._channel
@@ -260,27 +239,72 @@ class Master:
                 self._loaded(self._loading.finish(status))
             elif self._admin is not None and pid == self._admin.pid:
                 self._admin = None
+            self._rescuers.pop(pid, None)
             for worker, child in list(self._workers.items()):
                 if child.pid == pid:
                     del self._workers[worker]
+                    killed = os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+                    self._hopeless |= not killed and self._shared.state(worker) == STARTING
                     self._deaths += 1
                     quick = time.monotonic() - child.begin < _QUICK_DEATH
                     self._not_before = time.monotonic() + (1.0 if quick else 0.0)
                     say(f"worker {worker} ended with {reload.ending(status)}")
 
+    def _silence_ends(self, worker: int) -> float:
+        """When a worker has been silent for too long, unless it gives a sign of life."""
+        limit = max(self._settings.deadline + self._settings.grace, _LEAST_SILENCE)
+        starting = self._shared.state(worker) == STARTING
+        last = max(self._shared.last_beat(worker), self._forgiven)
+        return last + (STARTING_LIMIT if starting else limit)
+
+    def _pause(self, now: float) -> float:
+        """How long to wait for a signal."""
+        ends = min((self._silence_ends(worker) for worker in self._workers), default=now + _WAIT)
+        return min(_WAIT, max(_SHORTEST_WAIT, ends - now))
+
     def _check_workers(self, now: float) -> None:
-        limit = self._settings.deadline + self._settings.grace
-        for worker, child in self._workers.items():
-            ready = self._shared.state(worker) == READY
-            silent = now - self._shared.last_beat(worker)
-            if silent > (limit if ready else STARTING_LIMIT):
-                say(f"worker {worker} has answered nobody for {silent:.1f} s: killed")
+        if now - self._looked > _STANDSTILL:
+            self._forgiven = now
+        self._looked = now
+        for worker in [each for each in self._workers if now > self._silence_ends(each)]:
+            self._replace(worker)
+        for child in self._rescuers.values():
+            if now - child.begin > _RESCUE_LIMIT:
                 os.kill(child.pid, signal.SIGKILL)
+
+    def _replace(self, worker: int) -> None:
+        """Kills a worker that hangs, and has denied what was asked of it.
+
+        The killed process is not waited for: one that a file system holds cannot end.
+        """
+        child = self._workers.pop(worker)
+        self._deaths += 1
+        silent = time.monotonic() - self._shared.last_beat(worker)
+        names = {listener.getsockname() for listener in self._sockets.plugin}
+        taken = rescue.take(child.pid, self._shared.descriptors(worker), names)
+        os.kill(child.pid, signal.SIGKILL)
+        count = len(taken.owed)
+        say(f"worker {worker} has answered nobody for {silent:.1f} s: killed, {count} denied")
+
+        def run() -> int:
+            for each in taken.idle:
+                each.close()
+            meter = Meter(worker)
+            code = rescue.rescue(self._settings, self._parts, meter, taken.owed)
+            if self._channel is not None:
+                meter.send(self._channel[0])
+            return code
+
+        if taken.owed:
+            rescuer = self._fork(run)
+            self._rescuers[rescuer.pid] = rescuer
+        self._start_worker(worker, taken)
+        taken.close()
 
     def _keep(self, now: float) -> bool:
         """Starts what has ended; gives whether there is any sense in going on."""
         if not self._announced:
-            if len(self._workers) < self._settings.workers:
+            if self._hopeless:
                 say("a worker cannot start; stopped")
                 self._kill()
                 return False
@@ -353,6 +377,8 @@ class Master:
 
     def _signal(self, number: int) -> None:
         children = [*self._workers.values(), *([self._admin] if self._admin else [])]
+        if number == signal.SIGKILL:
+            children += self._rescuers.values()
         for pid in [child.pid for child in children] + (
             [self._loading.pid] if self._loading is not None else []
         ):

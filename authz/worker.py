@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import io
 import select
 import signal
 import socket
@@ -14,7 +14,7 @@ import ssl
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,11 +23,13 @@ from gevent.event import Event
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from .app import ARRIVED, make_app
+from .denied import Denied
 from .metrics import Meter
 from .model import Phase
+from .reading import AT_ONCE, Nothing, Reading, Timed
 from .reload import Bundle, read_bundle
 from .settings import Settings, Tls
-from .shared import READY, SWAPPING, Shared
+from .shared import FREE, READY, SWAPPING, WAITING, Shared
 
 if TYPE_CHECKING:
     from .decide import Rules
@@ -40,10 +42,12 @@ HANDSHAKE = 5.0
 """Seconds for a TLS handshake."""
 UPKEEP = 300.0
 """Seconds between two rounds of upkeep."""
+LATE = 1.2
+"""Seconds beyond the deadline after which a call that still waits is given up. Each step of a
+decision has the deadline itself; what comes then is the log, which may wait for its lock."""
 _LONG_WAIT = 0.0005
 _DRAINING = 0.1
 _RETRY = 5.0
-_PR_SET_PDEATHSIG = 1
 
 
 class Decider(Protocol):
@@ -82,7 +86,8 @@ class Current:
         self._settings, self._parts, self._shared = settings, parts, shared
         self._worker, self._meter = worker, meter
         self._retry = 0.0
-        self.generation, bundle = read_bundle(settings.state)
+        self._renewal: Any = None
+        self._generation, bundle = read_bundle(settings.state)
         self._decider = parts.decider(settings, parts.rules(settings, bundle), meter)
 
     @property
@@ -91,27 +96,42 @@ class Current:
         return self._decider
 
     def answer(self, phase: Phase, raw: bytes, arrived: float | None = None) -> bytes:
-        """See Decider; raises when a new policy cannot be used: nobody is allowed by an old one."""
-        if self._shared.generation > self.generation:
-            self.renew()
+        """See Decider. Nobody is allowed anything by an old policy: without the new one it is
+        denied, as what comes too late."""
         self._shared.beat(self._worker)
         self._meter.in_flight += 1
+        now = time.monotonic()
+        since = now if arrived is None else arrived
+        left = max(0.0, since + self._settings.deadline - now)
+        late = Denied("deadline", "the decision took too long")
         try:
-            return self._decider.answer(phase, raw, arrived)
+            with gevent.Timeout(left + LATE, late):
+                if not self.renewed(left):
+                    arrived = now - self._settings.deadline - LATE
+                return self._decider.answer(phase, raw, arrived)
         finally:
             self._meter.in_flight -= 1
             self._shared.beat(self._worker)
 
-    def renew(self) -> None:
-        """Takes the newest policy. Raises when it cannot, and then for some seconds again."""
-        if time.monotonic() < self._retry:
-            raise RuntimeError("the policy in force could not be loaded")
-        self._retry = time.monotonic() + _RETRY
+    def renewed(self, limit: float) -> bool:
+        """Whether the newest policy decides here; waits for it for so many seconds."""
+        if self._shared.generation > self._generation:
+            # Of its own, because whoever waits for it may give up.
+            if not self._renewal and time.monotonic() >= self._retry:
+                self._renewal = gevent.spawn(self._renew)
+            gevent.joinall([self._renewal], limit)
+        return self._shared.generation <= self._generation
+
+    def _renew(self) -> None:
+        """Takes the newest policy; when it cannot, it is not tried again for some seconds."""
         self._shared.set_state(self._worker, SWAPPING)
         try:
             generation, bundle = read_bundle(self._settings.state)
             self._decider.swap(self._parts.rules(self._settings, bundle))
-            self.generation, self._retry = generation, 0.0
+            self._generation = generation
+        except BaseException:
+            self._retry = time.monotonic() + _RETRY
+            traceback.print_exc(file=sys.stderr)
         finally:
             self._shared.beat(self._worker)
             self._shared.set_state(self._worker, READY)
@@ -154,16 +174,25 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     """Whether it waits for a request, and nothing of one has come."""
     arrived = 0.0
 
+    def __init__(self, sock: socket.socket, address: Any, server: Server) -> None:
+        self._reading = None if server.ssl_enabled else Reading(sock, server.mark)
+        rfile = None if self._reading is None else io.BufferedReader(self._reading)
+        super().__init__(sock, address, server, rfile)
+
     def handle(self) -> None:
         self.server.handlers.add(self)
+        descriptor = self.socket.fileno()
         try:
             super().handle()
         finally:
+            self.server.mark(descriptor, FREE)
             self.server.handlers.discard(self)
 
     def read_requestline(self) -> str:
         if self.server.ending:
             self.end_reading()
+        if self._reading is not None:
+            self._reading.begin()
         gevent.sleep(0)  # the others' turn: a busy connection would never wait by itself
         self.waiting = True
         try:
@@ -177,8 +206,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         environ[ARRIVED] = self.arrived
-        if self.content_length is None or self.content_length > _AT_ONCE:
-            environ["wsgi.input"] = _Timed(self, self.arrived + self.server.deadline)
+        if self.content_length is None or self.content_length > AT_ONCE:
+            environ["wsgi.input"] = Timed(self, self.arrived + self.server.deadline)
         return environ
 
     def _write_with_headers(self, data: bytes) -> None:
@@ -194,51 +223,19 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     def abandon_body(self) -> None:
         """After this answer the connection ends: nobody knows where the next request begins."""
         self.close_connection = True
-        self.wsgi_input = _Nothing()
+        self.wsgi_input = Nothing()
 
     def end_reading(self) -> None:
         """What has come is still answered; the client's next write fails at once, before any
         byte is taken, so that it can send all of it again to somebody else."""
         with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RD)
+            # Below gevent, which would end a wait with an error, whatever has come meanwhile.
+            self.socket._sock.shutdown(socket.SHUT_RD)
 
     def end_if_waiting(self) -> None:
         """Ends reading unless a request is just coming in."""
         if self.waiting and not select.select([self.socket.fileno()], [], [], 0)[0]:
             self.end_reading()
-
-
-_AT_ONCE = 16 << 10
-"""Bytes that dockerd has sent before anybody could wait for them."""
-
-
-class _Timed:
-    """A body that has to arrive before the deadline."""
-
-    def __init__(self, handler: Handler, until: float) -> None:
-        self._handler, self._stream, self._until = handler, handler.wsgi_input, until
-
-    def read(self, size: int = -1) -> bytes:
-        """Raises TimeoutError, once and for all."""
-        left = max(0.05, self._until - time.monotonic())
-        try:
-            with gevent.Timeout(left, TimeoutError("the body did not arrive in time")):
-                data: bytes = self._stream.read(size)
-        except OSError:
-            self._stream = _Nothing()
-            self._handler.abandon_body()
-            raise
-        return data
-
-
-class _Nothing:
-    """A body of which nothing more is read."""
-
-    def read(self, size: int = -1) -> bytes:
-        return b""
-
-    def _discard(self) -> None:
-        return None
 
 
 class Server(WSGIServer):  # type: ignore[misc]
@@ -251,7 +248,7 @@ class Server(WSGIServer):  # type: ignore[misc]
         listener: socket.socket,
         application: Any,
         polls: Polls,
-        beat: Callable[[], None],
+        post: Post,
         deadline: float,
         **tls: ssl.SSLContext,
     ) -> None:
@@ -265,8 +262,22 @@ class Server(WSGIServer):  # type: ignore[misc]
             **tls,
         )
         self.max_accept = ACCEPTED_AT_ONCE
-        self.polls, self.beat, self.deadline = polls, beat, deadline
+        self.polls, self.deadline, self._post = polls, deadline, post
         self.handlers: set[Handler] = set()
+
+    def beat(self) -> None:
+        """A sign of life."""
+        self._post.shared.beat(self._post.number)
+
+    def mark(self, descriptor: int, state: int) -> None:
+        """What is owed on a connection, for the master; nobody else could answer with TLS."""
+        if not self.ssl_enabled:
+            self._post.shared.mark(self._post.number, descriptor, state)
+
+    def do_handle(self, client: socket.socket, address: Any) -> None:
+        """Each connection has a state from its first moment."""
+        self.mark(client.fileno(), WAITING)
+        super().do_handle(client, address)
 
     def wrap_socket_and_handle(self, client: socket.socket, address: Any) -> None:
         """TLS: the handshake has its own limit, then the connection has none."""
@@ -312,8 +323,11 @@ class Post:
     """Whether connections not yet accepted are lost when this worker ends: the socket is ours."""
 
 
-def work(settings: Settings, parts: Parts, post: Post) -> int:
-    """Serves until SIGTERM; gives the exit status."""
+def work(settings: Settings, parts: Parts, post: Post, kept: Sequence[int] = ()) -> int:
+    """Serves until SIGTERM; gives the exit status.
+
+    `kept` are connections that another worker had before, waiting for their next request.
+    """
     ended = Event()
     gevent.signal_handler(signal.SIGTERM, ended.set)
     meter = Meter(post.number)
@@ -321,6 +335,8 @@ def work(settings: Settings, parts: Parts, post: Post) -> int:
     servers = _servers(settings, post, make_app(current, settings.deadline))
     for server in servers:
         server.start()
+    for descriptor in kept:
+        servers[0].do_handle(socket.socket(fileno=descriptor), "")
     post.shared.beat(post.number)
     post.shared.set_state(post.number, READY)
     if post.number == 0:
@@ -328,8 +344,7 @@ def work(settings: Settings, parts: Parts, post: Post) -> int:
     sent = time.monotonic()
     while not ended.wait(TICK):
         post.shared.beat(post.number)
-        if post.shared.generation > current.generation:
-            _try(current.renew)
+        current.renewed(0.0)
         if post.channel is not None and time.monotonic() - sent >= 1.0:
             sent = time.monotonic()
             meter.send(post.channel)
@@ -341,14 +356,10 @@ def work(settings: Settings, parts: Parts, post: Post) -> int:
 
 def _servers(settings: Settings, post: Post, app: Any) -> list[Server]:
     polls, deadline = Polls(), settings.deadline
-
-    def beat() -> None:
-        post.shared.beat(post.number)
-
-    servers = [Server(listener, app, polls, beat, deadline) for listener in post.listeners]
+    servers = [Server(listener, app, polls, post, deadline) for listener in post.listeners]
     if settings.tls is not None and post.tls_listener is not None:
         context = tls_context(settings.tls)
-        servers.append(Server(post.tls_listener, app, polls, beat, deadline, ssl_context=context))
+        servers.append(Server(post.tls_listener, app, polls, post, deadline, ssl_context=context))
     return servers
 
 
@@ -374,12 +385,3 @@ def _try(action: Callable[[], None]) -> None:
         action()
     except Exception:
         traceback.print_exc(file=sys.stderr)
-
-
-def die_with(master: int) -> None:
-    """The kernel kills this process when its master dies: nobody would replace it any more."""
-    import ctypes
-
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != master:
-        os._exit(1)

@@ -36,7 +36,9 @@ test_true_names_of_build_networks if {
 		{"references": [thing("network", {"reference": "1a", "name": "host"})]},
 	)
 	allowed(build({"networks": pats(["1a", "host"])}), asked)
-	denied(build({"networks": pats(["1a"])}), asked, ["build: the network 1a is not permitted"])
+	by_id := build({"networks": pats(["1a"])})
+	denied(by_id, asked, ["build: the network 1a is not permitted"])
+	denied(object.union(by_id, {"owner": "any"}), asked, ["build: the network 1a is not permitted"])
 }
 
 test_builds_in_networks_of_containers if {

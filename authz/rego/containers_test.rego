@@ -75,6 +75,10 @@ test_namespaces_of_containers if {
 	denied(permitted, asked, fault)
 	denied(permitted, object.union(asked, {"references": [foreign("container")]}), fault)
 	denied({}, object.union(asked, {"references": [container({})]}), fault)
+	host := object.union(asked, {"spec": {"namespaces": {"pid": {"mode": "host"}}}})
+	denied(object.union(permitted, {"owner": "any"}), host, [
+		"namespaces: pid host:web is not permitted",
+	])
 	denied(object.union(permitted, {"owner": "any"}), joins("pid", null), [
 		"namespaces: pid container is not permitted",
 	])
@@ -84,6 +88,8 @@ test_named_network_mode if {
 	asked := create({"namespaces": {"network": {"mode": "named", "target": "ci-1"}}})
 	allowed({"networks": pats(["ci-[^/]*"])}, asked)
 	denied({"networks": pats(["web"])}, asked, ["namespaces: network named:ci-1 is not permitted"])
+	host := create({"namespaces": {"network": {"mode": "host", "target": "ci-1"}}})
+	denied({"networks": anything}, host, ["namespaces: network host:ci-1 is not permitted"])
 }
 
 test_seccomp if {
@@ -98,6 +104,11 @@ test_seccomp if {
 		"seccomp: default is not permitted, only db, web",
 	])
 	denied({"seccomp": names([])}, profile, ["seccomp: profile is not permitted, only none"])
+}
+
+test_seccomp_policies_count_for_profiles_only if {
+	asked := create({"seccomp": {"kind": "unconfined", "policies": ["web"]}})
+	denied({"seccomp": names(["web"])}, asked, ["seccomp: unconfined is not permitted, only web"])
 }
 
 # What a policy is called cannot make it one of the words.
@@ -160,21 +171,16 @@ test_cgroup_parents if {
 }
 
 test_sysctls_annotations_storage_options if {
-	asked := create({
-		"sysctls": {"a": "1"},
-		"annotations": {"b": "1"},
-		"storage_options": {"c": "1"},
-	})
-	allowed(
-		{"sysctls": pats(["a"]), "annotations": pats(["b"]), "storage_options": pats(["c"])},
-		asked,
-	)
-	others := {"sysctls": pats(["b"]), "annotations": pats(["c"]), "storage_options": pats(["a"])}
-	denied(others, asked, [
-		"annotations: b is not permitted",
-		"storage-options: c is not permitted",
-		"sysctls: a is not permitted",
-	])
+	keys := {"sysctls": "sysctls", "annotations": "annotations", "storage_options": "storage-options"}
+	held := {key |
+		some key, said in keys
+		asked := create({key: {"a": "1", "b": "2"}})
+		fault := sprintf("%s: b is not permitted", [said])
+		allowed({key: anything}, asked)
+		allowed({key: pats(["a", "b"])}, asked)
+		denied({key: pats(["a"])}, asked, [fault])
+	}
+	held == object.keys(keys)
 }
 
 test_oom if {

@@ -160,6 +160,12 @@ test_unknown_mounts if {
 	denied({"binds": any_entry, "volumes": anything}, mounting({"type": "x", "source": "y"}), [
 		"mounts: x y is not permitted",
 	])
+	denied(binds([exactly("/srv/a")]), mounting({"type": "x", "resolved": "/srv/a"}), [
+		"mounts: x /srv/a is not permitted",
+	])
+	denied(listed({}), mounting({"type": "x", "source": "nginx:1"}), [
+		"mounts: x nginx:1 is not permitted",
+	])
 }
 
 test_image_mounts if {

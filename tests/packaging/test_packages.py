@@ -15,6 +15,8 @@ pytestmark = pytest.mark.packaging
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("policies", "seccomp", "userns", "authz")
 DATA = {".yaml", ".json", ".tsv", ".txt", ".rego", ".service", ".socket"}
+TESTS = "_test.rego"
+"""Tests that stand beside what they test; they are not installed."""
 
 #: Prints what an installed Stockade has: where, and which files.
 LISTING = """
@@ -48,6 +50,7 @@ def data(tree):
         for path in tree
         if path.parts[0] in {*PARTS, "stockade"}
         and (path.suffix in DATA or path.name == "py.typed")
+        and not path.name.endswith(TESTS)
     }
 
 

@@ -224,7 +224,7 @@ def verify(log: Path) -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
-def eventually(condition: Callable[[], object], service: Service) -> object:
+def eventually(condition: Callable[[], Any], service: Service) -> Any:
     """Waits until the condition gives something true, and gives that."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
@@ -232,6 +232,11 @@ def eventually(condition: Callable[[], object], service: Service) -> object:
             return found
         time.sleep(0.05)
     raise AssertionError(f"it did not come about: {service.output.read_text()[-2000:]}")
+
+
+def revision(service: Service) -> str:
+    """Of the policy in force, once the admin listener knows it."""
+    return str(eventually(lambda: service.health().get("revision"), service))
 
 
 def summary(sent: list[Sent]) -> str:

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from http.client import BadStatusLine
+from pathlib import Path
 
 import pytest
 
@@ -22,18 +23,77 @@ def test_a_worker_that_ends_is_replaced(service, eventually):
     assert len(before & after) == 1
 
 
-def test_a_worker_that_hangs_is_killed_and_replaced(start, eventually):
-    service = start("deadline=0.3", "grace=0.3")
-    with pytest.raises(UNANSWERED):
-        service.ask({"do": "spin", "seconds": 60})
-    service.says("has answered nobody")
+def test_a_worker_killed_while_it_starts_is_replaced(start, eventually):
+    service = start(wait=False)
+    children = f"/proc/{service.process.pid}/task/{service.process.pid}/children"
+    eventually(lambda: "in force" in service.output)
+    workers = eventually(lambda: Path(children).read_text().split())
+    os.kill(int(workers[0]), signal.SIGKILL)
     service.says("ended with signal SIGKILL")
+    service.says("listening on")
     eventually(lambda: len(service.workers()) == 2)
 
 
-def test_a_slow_decision_that_waits_is_no_hang(start):
-    service = start("deadline=0.3", "grace=0.3", "workers=1")
-    assert service.ask({"do": "sleep", "seconds": 1.5})["phase"] == "REQUEST"
+def test_a_worker_that_hangs_is_killed_and_replaced(start, eventually):
+    """What it was asked is denied in its place, at the deadline."""
+    service = start("deadline=0.3")
+    begin = time.monotonic()
+    assert service.ask({"do": "spin", "seconds": 60})["Allow"] is False
+    assert time.monotonic() - begin < 5
+    service.says("has answered nobody")
+    eventually(lambda: len(service.workers()) == 2)
+
+
+def test_whoever_waits_behind_a_hang_is_denied_and_idle_connections_stay(start):
+    service = start("deadline=1.5", "workers=1")
+    idle, *kept = [service.connection() for _ in range(4)]
+    for each in (idle, *kept):
+        each.ask({})
+    answers = []
+
+    def client(connection, document):
+        answers.append(connection.ask(document))
+
+    documents = [{"do": "spin", "seconds": 60}, {}, {"padding": "x" * 5_600_000}]
+    threads = [
+        threading.Thread(target=client, args=pair) for pair in zip(kept, documents, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.3)  # the first one must be first
+    late = service.ask({})  # nobody had taken its connection: the next worker does
+    for thread in threads:
+        thread.join()
+    assert [answer["Allow"] for answer in answers] == [False] * 3
+    assert late["Allow"] is True
+    before = idle.sock
+    assert idle.ask({})["Allow"] is True
+    assert idle.sock is before
+
+
+def test_a_stopped_worker_is_replaced(service, eventually):
+    """A process that cannot even run is no different."""
+    before = service.workers()
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: len(new := service.workers()) == 2 and not new & before)
+
+
+def test_when_everything_stood_still_nobody_is_to_blame(service):
+    before = service.workers()
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for pid in (service.process.pid, *before):
+            os.kill(pid, number)
+        time.sleep(2.5 if number == signal.SIGSTOP else 0.5)
+    assert service.workers() == before
+    assert "killed" not in service.output
+
+
+def test_a_slow_decision_that_waits_is_denied_and_no_hang(start):
+    service = start("deadline=0.3", "workers=1")
+    begin = time.monotonic()
+    assert service.ask({"do": "sleep", "seconds": 60})["Allow"] is False
+    assert time.monotonic() - begin < 5
     assert "killed" not in service.output
 
 
