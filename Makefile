@@ -1,8 +1,8 @@
 # Each target does the set-up that it needs; the second time that costs nothing.
-.PHONY: help demo test lint fuzz bench clean
+.PHONY: help demo test lint fuzz bench bench-authz clean
 
 help: ## What can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 demo: .venv/.ready-run ## Compile an example policy and confine a command by it
 	@.ci/demo
@@ -20,6 +20,9 @@ fuzz: .venv/.ready-test ## The property tests with many new examples (slow)
 
 bench: .venv/.ready-test ## The figures of the README, beside libseccomp's
 	@.venv/bin/python benchmarks/compile.py
+
+bench-authz: .venv/.ready-test ## The authorization plugin's figures, beside opa-docker-authz's
+	@.venv/bin/python benchmarks/authz.py
 
 clean: ## Remove what was built here, .venv too
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
