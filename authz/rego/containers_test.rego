@@ -171,7 +171,11 @@ test_cgroup_parents if {
 }
 
 test_sysctls_annotations_storage_options if {
-	keys := {"sysctls": "sysctls", "annotations": "annotations", "storage_options": "storage-options"}
+	keys := {
+		"sysctls": "sysctls",
+		"annotations": "annotations",
+		"storage_options": "storage-options",
+	}
 	held := {key |
 		some key, said in keys
 		asked := create({key: {"a": "1", "b": "2"}})

@@ -21,6 +21,7 @@ test_networks if {
 test_the_network_of_the_host if {
 	host := {"namespaces": object.union(base_rule.namespaces, {"network": {"host": true}})}
 	allowed(host, joining("host", {}))
+	denied(host, joining("web", {}), ["networks: web is not permitted"])
 	denied({"networks": anything}, joining("host", {}), ["networks: host is not permitted"])
 	own_host := network_known(joining("host", {}), thing("network", {"reference": "host"}))
 	denied({"networks": own}, own_host, ["networks: host is not permitted"])
@@ -33,6 +34,7 @@ test_own_networks if {
 	denied({"networks": own}, network_known(asked, foreign("network")), fault)
 	denied({"networks": own}, network_known(asked, missing("network")), fault)
 	denied({"networks": own}, network_known(asked, container({})), fault)
+	denied({"networks": own}, network_known(asked, thing("network", {"reference": "db"})), fault)
 	denied({}, network_known(asked, thing("network", {})), fault)
 }
 
@@ -47,6 +49,8 @@ test_true_names_of_networks if {
 	denied({"networks": anything}, named("host"), ["networks: 1a is not permitted"])
 	denied({"networks": pats(["1a"])}, named("web"), ["networks: 1a is not permitted"])
 	allowed({"networks": pats(["1a", "web"])}, named("web"))
+	other := thing("network", {"reference": "2b", "name": "host"})
+	allowed({"networks": anything}, network_known(joining("1a", {}), other))
 }
 
 endpoint_fault := ["endpoint: a link, an address or an option of it in bridge is not permitted"]
@@ -184,7 +188,7 @@ test_network_drivers if {
 	denied({}, new_network({"driver": "macvlan"}), ["network-drivers: macvlan is not permitted"])
 	denied(permitted, new_network({}), ["network-drivers: bridge is not permitted"])
 	allowed({"network_drivers": pats(["bridge", "dhcp"])}, new_network({"ipam_driver": "dhcp"}))
-	allowed({}, new_network({"ipam_driver": ""}))
+	allowed({"network_drivers": pats(["bridge"])}, new_network({"ipam_driver": ""}))
 	denied({}, new_network({"ipam_driver": "dhcp"}), ["network-drivers: dhcp is not permitted"])
 }
 

@@ -108,6 +108,22 @@ test_entering_containers_with_binds if {
 	])])
 }
 
+# Containers and other things that a request refers to are found by kind and reference.
+test_references if {
+	found := ask("container.list", {"references": [
+		container({"reference": "db"}),
+		thing("volume", {}),
+		thing("secret", {"reference": "db"}),
+		foreign("secret"),
+	]})
+	authz.container_ok(base_rule, "db") with input as found
+	not authz.container_ok(base_rule, "web") with input as found
+	authz.own(base_rule, "volume", "web") with input as found
+	authz.own(base_rule, "secret", "db") with input as found
+	not authz.own(base_rule, "volume", "db") with input as found
+	not authz.own(base_rule, "secret", "web") with input as found
+}
+
 # What is demanded of new containers is not demanded of those that exist.
 test_demands_are_about_new_containers if {
 	allowed({"read_only": true}, acting("container.start", container({})))

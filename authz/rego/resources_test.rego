@@ -96,4 +96,5 @@ test_at_most if {
 	not authz.at_most(5, "1")
 	not authz.at_most(5, null)
 	not authz.at_most(null, 5)
+	not authz.at_most("9", 5)
 }

@@ -52,6 +52,8 @@ test_new_volumes_of_ones_own if {
 	allowed({"volumes": own}, known(new_volume({}), thing("volume", {})))
 	denied({"volumes": own}, known(new_volume({}), foreign("volume")), fault)
 	denied({"volumes": own}, known(new_volume({}), missing("network")), fault)
+	other := object.union(new_volume({}), {"references": [missing("volume")]})
+	denied({"volumes": own}, other, fault)
 	denied({"volumes": own}, new_volume({}), fault)
 	denied({}, known(new_volume({}), missing("volume")), fault)
 }
