@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 
 from .model import Decision, Json, Phase, PluginRequest
-from .redact import redact, redact_uri, scrub
+from .redact import may_have_secrets, redact, redact_uri, scrub
 
 PATH = "stockade/authz/decision"
 """The rule that was asked, as OPA writes it."""
@@ -46,8 +46,27 @@ def record(
     `request` is what came over the wire, where it could be read at all; `labels` says which
     service this is (id, version).
     """
+    return {**_about(decision, request, labels), "input": redact(_input(decision))}
+
+
+def line(
+    decision: Decision,
+    request: PluginRequest | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> bytes:
+    """`encode(record(...))`, and quicker: most have nothing to look for."""
+    made = {**_about(decision, request, labels), "input": _input(decision)}
+    text = _encoder.encode(made)
+    if may_have_secrets(text):
+        return encode({**made, "input": redact(made["input"])})
+    return text.encode() if len(text) <= MOST else encode(made)
+
+
+def _about(
+    decision: Decision, request: PluginRequest | None, labels: Mapping[str, str] | None
+) -> dict[str, Json]:
+    """The record but for its `input`."""
     canonical, verdict = decision.request, decision.verdict
-    document = _input(decision)
     identity = canonical.identity if canonical is not None else decision.identity
     user = identity.principal if identity is not None else None
     made: dict[str, Json] = {
@@ -73,7 +92,6 @@ def record(
         "rule": verdict.rule if verdict is not None else None,
         "subjects": list(verdict.subjects) if verdict is not None else [],
         "requested_by": _cut(user, 512) or "",
-        "input": redact(document),
         "metrics": {"timer_server_handler_ns": round(decision.duration * 1e9)},
     }
     if decision.status is not None:

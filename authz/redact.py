@@ -53,6 +53,27 @@ def scrub(text: str) -> str:
     return text
 
 
+_MARKS = (
+    "pass", "secret", "token", "credential", "key", "signing", "authorization", "://",
+    '"auth"', '"auth\\n"', '"x-registry', '"buildargs',
+)  # fmt: skip
+"""One of them is in whatever the expressions above find ($ is before a last line feed too)."""
+
+
+def may_have_secrets(text: str) -> bool:
+    """Whether `redact` could find anything in a document, which is given as JSON in ASCII.
+
+    Letters beyond ASCII, which are escaped there, may stand for others where case is ignored.
+    """
+    if "\\u" in text:
+        return True
+    lowered = text.lower()
+    for mark in _MARKS:  # noqa: SIM110 - twice as quick as any()
+        if mark in lowered:
+            return True
+    return False
+
+
 def redact(document: Json) -> Json:
     """The document without secrets; parts that hold none are the same objects, not copies."""
     kind = type(document)

@@ -22,7 +22,8 @@ import gevent
 from gevent.event import Event
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from .app import ARRIVED, make_app
+from . import goform
+from .app import ARRIVED, FAULT, Answering, make_app
 from .denied import Denied
 from .metrics import Meter
 from .model import Phase
@@ -172,6 +173,8 @@ class Handler(WSGIHandler):  # type: ignore[misc]
     server: Server
     waiting = False
     """Whether it waits for a request, and nothing of one has come."""
+    answered = False
+    """Whether a request came before."""
     arrived = 0.0
 
     def __init__(self, sock: socket.socket, address: Any, server: Server) -> None:
@@ -188,20 +191,49 @@ class Handler(WSGIHandler):  # type: ignore[misc]
             self.server.mark(descriptor, FREE)
             self.server.handlers.discard(self)
 
-    def read_requestline(self) -> str:
+    def handle_one_request(self) -> Any:
+        """A call in dockerd's own form is answered here, any other by pywsgi and Flask."""
+        try:
+            seen = self._next()
+        except OSError:
+            return None
+        form = goform.read(seen)
+        if form is None:
+            return super().handle_one_request()
+        phase, begin, end = form
+        raw = self.rfile.read(end)[begin:]
+        try:
+            answer = self.server.answer(phase, raw, self.arrived)
+        except BaseException:
+            traceback.print_exc(file=sys.stderr)
+            answer = FAULT
+        try:
+            self.socket.sendall(goform.answer(answer))
+        except OSError:
+            return None
+        return True
+
+    def _next(self) -> bytes:
+        """Waits for a request; gives as much of it as has come. Raises OSError."""
         if self.server.ending:
             self.end_reading()
         if self._reading is not None:
             self._reading.begin()
-        gevent.sleep(0)  # the others' turn: a busy connection would never wait by itself
+        since = time.monotonic()
+        # The others' turn, also of those who have only just asked: a busy connection would never
+        # wait by itself, and `gevent.sleep(0)` looks for events every 50th time only.
+        hub = gevent.get_hub()
+        hub.wait(hub.loop.timer(0))
         self.waiting = True
         try:
-            line: str = super().read_requestline()
+            seen: bytes = self.rfile.peek()
         finally:
             self.waiting = False
-        self.arrived = self.server.polls.arrival()
+        # Nobody asks before the last answer: Go's client sends one request at a time.
+        self.arrived = max(self.server.polls.arrival(), since if self.answered else 0.0)
+        self.answered = True
         self.server.beat()
-        return line
+        return seen
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
@@ -247,6 +279,7 @@ class Server(WSGIServer):  # type: ignore[misc]
         self,
         listener: socket.socket,
         application: Any,
+        decider: Answering,
         polls: Polls,
         post: Post,
         deadline: float,
@@ -263,6 +296,7 @@ class Server(WSGIServer):  # type: ignore[misc]
         )
         self.max_accept = ACCEPTED_AT_ONCE
         self.polls, self.deadline, self._post = polls, deadline, post
+        self.answer = decider.answer
         self.handlers: set[Handler] = set()
 
     def beat(self) -> None:
@@ -332,7 +366,7 @@ def work(settings: Settings, parts: Parts, post: Post, kept: Sequence[int] = ())
     gevent.signal_handler(signal.SIGTERM, ended.set)
     meter = Meter(post.number)
     current = Current(settings, parts, post.shared, post.number, meter)
-    servers = _servers(settings, post, make_app(current, settings.deadline))
+    servers = _servers(settings, post, current)
     for server in servers:
         server.start()
     for descriptor in kept:
@@ -354,12 +388,13 @@ def work(settings: Settings, parts: Parts, post: Post, kept: Sequence[int] = ())
     return 0
 
 
-def _servers(settings: Settings, post: Post, app: Any) -> list[Server]:
-    polls, deadline = Polls(), settings.deadline
-    servers = [Server(listener, app, polls, post, deadline) for listener in post.listeners]
+def _servers(settings: Settings, post: Post, decider: Answering) -> list[Server]:
+    app = make_app(decider, settings.deadline)
+    common = (app, decider, Polls(), post, settings.deadline)
+    servers = [Server(listener, *common) for listener in post.listeners]
     if settings.tls is not None and post.tls_listener is not None:
         context = tls_context(settings.tls)
-        servers.append(Server(post.tls_listener, app, polls, post, deadline, ssl_context=context))
+        servers.append(Server(post.tls_listener, *common, ssl_context=context))
     return servers
 
 

@@ -30,7 +30,7 @@ from .authz.metrics import Meter, counted
 from .authz.model import CanonicalRequest, Decision, Identity, Json, PluginRequest
 from .authz.normalize import spec_of_inspect
 from .authz.protected import PROTECTED
-from .authz.records import encode, record
+from .authz.records import line
 from .authz.reload import Bundle
 from .authz.settings import Settings
 from .authz.worker import Parts
@@ -163,7 +163,7 @@ def make_decider(settings: Settings, rules: Rules, meter: Meter) -> Decider:
         return spec_of_inspect(inspected, decider.seccomp)
 
     def write(decision: Decision) -> None:
-        meter.logged(log.append(encode(record(decision, decision.wire, labels))).hash)
+        meter.logged(log.append(line(decision, decision.wire, labels)).hash)
 
     daemon = Daemon(settings.docker, facts)
     knowledge = EngineKnowledge(facts, daemon, understand, read_spec)

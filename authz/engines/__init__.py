@@ -32,7 +32,7 @@ class Engine(Protocol):
 def encode(document: Mapping[str, Json]) -> str:
     """An input document as JSON. Raises Denied."""
     try:
-        return json.dumps(document, allow_nan=False, default=_plain)
+        return _encoder.encode(document)
     except (TypeError, ValueError, RecursionError) as error:
         raise Denied(
             "engine-failed", f"the request cannot be shown to the rules: {error}"
@@ -45,6 +45,9 @@ def _plain(value: object) -> Json:
     if isinstance(value, frozenset | set):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_plain)
 
 
 def verdict(answer: Json, revision: str) -> Verdict:

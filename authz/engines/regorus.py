@@ -26,6 +26,7 @@ from ..documents import Build, Exec, Network, Spec, Volume
 from ..model import Json, Verdict
 from . import ENTRY_POINT, PERMISSION, encode, verdict
 from .simplify import simplify
+from .unread import reader
 
 REMEMBERED = 512
 """Decisions kept: rules see nothing but policy and input, so equal inputs have equal answers."""
@@ -73,6 +74,8 @@ class Embedded:
         self._data = json.dumps({"stockade": {"policy": simplify(policy)}})
         self._shipped = list(shipped_modules().items())
         self._extra = list(extra)
+        # User modules may look at everything.
+        self._read = dict if extra else reader(policy)
         self._evaluators: dict[int, _Evaluator] = {}
         # User modules may look at the clock.
         self._remembered: OrderedDict[str, Verdict] | None = None if extra else OrderedDict()
@@ -83,7 +86,7 @@ class Embedded:
         """What the rules say. Raises Denied; a panic of the engine's is one, and it is rebuilt."""
         if self._closed:
             raise Denied("engine-failed", "the engine is closed")
-        text = encode(document)
+        text = encode(self._read(document))
         remembered = self._remembered
         if remembered is None or len(text) > LONGEST_REMEMBERED:
             return self._evaluate(text, whole(document))

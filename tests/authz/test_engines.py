@@ -256,7 +256,7 @@ class TestEmbedded:
     def test_what_it_remembers_is_bounded(self):
         engine = Embedded(POLICY)
         for number in range(REMEMBERED + 50):
-            engine.decide(document("system.ping", parameters={"n": str(number)}))
+            engine.decide(document("system.ping", other={"n": str(number)}))
         assert len(engine._remembered) == REMEMBERED
 
     def test_modules_of_the_users_own_decide_too(self):

@@ -6,6 +6,8 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stockade.authz.log import DecisionLog
 from stockade.authz.model import (
@@ -16,7 +18,7 @@ from stockade.authz.model import (
     PluginRequest,
     Verdict,
 )
-from stockade.authz.records import MOST, encode, record
+from stockade.authz.records import MOST, encode, line, record
 from stockade.authz.redact import redact, redact_uri, scrub
 
 CANONICAL = CanonicalRequest(
@@ -198,3 +200,38 @@ def test_odd_text_can_be_written(tmp_path):
     lines = (tmp_path / "log" / "x").read_bytes().split(b"\n")
     assert len(lines) == 3
     assert json.loads(lines[1])["input"] == {"a": "\ud800\n"}
+
+
+SECRETS = [
+    {"password": "x"}, {"a": "PASSWD=x"}, {"Pass": "x"}, {"a": "my pass: x"}, {"a": "Secret=x"},
+    {"TOKEN": 1}, {"credentials": []}, {"credentials": ["x"]}, {"a": "api-key: x"}, {"api.key": 2},
+    {"access_key": "x"}, {"private-key": "x"}, {"Signing": "x"}, {"unlock key": "", "key": "x"},
+    {"Authorization": "x"}, {"auth": "x"}, {"X-Registry-Auth": "x"}, {"buildargs": {"a": "b"}},
+    {"a": ["https://me:x@example.org/"]}, {"a": "pa\u017f\u017fword=x"}, {"\u212aey": "x"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("document", SECRETS)
+def test_no_secret_is_overlooked_on_the_quick_way(document):
+    decision = replace(DECISION, input={"operation": "x", "spec": document})
+    assert json.loads(line(decision, REQUEST)) == record(decision, REQUEST)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=20)
+        | st.sampled_from(["https://a:b@c/", "token=x", "PASS: y", "pa\u017f\u017f=z"]),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=8) | st.sampled_from(["Key", "auth", "a"]), inner),
+    )
+)  # fmt: skip
+def test_the_quick_way_says_what_the_long_one_says(document):
+    decision = replace(DECISION, input={"spec": document})
+    assert json.loads(line(decision, REQUEST)) == json.loads(encode(record(decision, REQUEST)))
+
+
+def test_a_long_record_is_shortened_on_the_quick_way_too():
+    decision = replace(DECISION, input={"spec": {"command": ["x" * 70_000]}})
+    made = line(decision, REQUEST)
+    assert len(made) <= MOST
+    assert json.loads(made)["truncated"] is True
