@@ -6,7 +6,7 @@ always there. Where null is possible it means not said, not known or without a l
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 
 class ImageReference(TypedDict):
@@ -387,3 +387,55 @@ class Build(TypedDict):
     session: str
     cache_from: list[ImageReference]
     squash: bool
+
+
+class Subject(TypedDict):
+    """Who asks, or made something."""
+
+    method: str
+    """local or tls."""
+    principal: str
+    cn: str | None
+    ou: list[str]
+    sans: list[str]
+
+
+class Thing(TypedDict):
+    """Something that exists, or was said to, and what is known of it."""
+
+    kind: str
+    reference: str
+    """As asked."""
+    id: str | None
+    known: bool
+    """Whether it exists."""
+    name: str | None
+    owner: Subject | None
+    """Null when it was not made through the plugin."""
+    labels: dict[str, str]
+    image: str | None
+    spec: Spec | None
+
+
+class Document(TypedDict):
+    """All that rules see as `input`."""
+
+    operation: str
+    version: str | None
+    subject: Subject
+    parameters: dict[str, str]
+    query: dict[str, list[str]]
+    object: Thing | None
+    container_object: Thing | None
+    references: list[Thing]
+    """Everything else that the request uses."""
+    spec: Spec | None
+    exec: Exec | None
+    volume: Volume | None
+    network: Network | None
+    connect: Connect | None
+    build: Build | None
+    service: Service | None
+    images: list[ImageReference]
+    other: dict[str, Any]
+    """What only one operation says."""

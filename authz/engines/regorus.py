@@ -22,27 +22,16 @@ from typing import Any
 from ...policies.errors import InputError
 from ..compile import shipped_modules
 from ..denied import Denied
-from ..documents import Build, Exec, Network, Spec, Volume
 from ..model import Json, Verdict
 from . import ENTRY_POINT, PERMISSION, encode, verdict
 from .simplify import simplify
 from .unread import reader
+from .whole import whole
 
 REMEMBERED = 512
 """Decisions kept: rules see nothing but policy and input, so equal inputs have equal answers."""
 LONGEST_REMEMBERED = 16384
 """Characters of an input that is worth keeping."""
-_PARTS: Mapping[str, frozenset[str]] = {
-    name: frozenset(kind.__annotations__)
-    for name, kind in (
-        ("spec", Spec),
-        ("exec", Exec),
-        ("volume", Volume),
-        ("network", Network),
-        ("build", Build),
-    )
-}
-"""The keys of what normalisation makes; see `whole`."""
 MOST_THREADS = 64
 """Evaluators kept; a thread that is gone cannot give its own back."""
 
@@ -159,16 +148,6 @@ class Embedded:
     def _forget_oldest(remembered: OrderedDict[str, Verdict]) -> None:
         with contextlib.suppress(KeyError):  # another thread has
             remembered.popitem(last=False)
-
-
-def whole(document: Mapping[str, Json]) -> bool:
-    """Whether the parts of a document have all their keys, as every request's have."""
-    thing = document.get("object")
-    parts = [(document.get(name), keys) for name, keys in _PARTS.items()]
-    parts.append((thing.get("spec") if isinstance(thing, dict) else None, _PARTS["spec"]))
-    return all(
-        part is None or (isinstance(part, dict) and part.keys() == keys) for part, keys in parts
-    ) and isinstance(document.get("other"), dict)
 
 
 def regorus_module() -> Any:

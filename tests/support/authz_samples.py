@@ -224,6 +224,7 @@ def mount(kind: str, source: str = "", target: str = "/data", **changes: Json) -
         "mode": None,
         "selinux": "",
         "resolved": source if kind == "bind" else None,
+        "inherited": False,
         **changes,
     }
 
@@ -315,6 +316,7 @@ def spec(**changes: Json) -> Json:
         "healthcheck": False,
         "stop_signal": "",
         "name": None,
+        "service": None,
     }
     assert set(changes) <= set(made), set(changes) - set(made)
     return copy.deepcopy({**made, **changes})
