@@ -100,12 +100,7 @@ def _profiles(rules: Iterable[AuthzRule]) -> Iterator[Name]:
 
 
 def _profile(name: Name, authz: Authz, report: Report) -> None:
-    reference = name.text
-    path = authz.directory / reference
-    if "/" in reference or reference.endswith((".yaml", ".yml", ".json")):
-        # Path drops the `./` that keeps a bare name from being one of the library.
-        reference = str(path) if path.is_absolute() else f"./{path}"
-    loaded = load(reference)
+    loaded = load(authz.reference(name.text))
     if loaded.problems:
         first = loaded.problems[0]
         message = f"`seccomp`: {shown(name.text)} cannot be used: {first.message}"

@@ -270,3 +270,11 @@ class Authz:
     at: Location = field(compare=False, repr=False)
     directory: Path = field(compare=False, repr=False, default=Path())
     """Where the policy lies and paths in it start."""
+
+    def reference(self, name: str) -> str:
+        """What a policy named in the section is loaded by: a path, or a name of the library."""
+        if "/" not in name and not name.endswith((".yaml", ".yml", ".json")):
+            return name
+        path = self.directory / name
+        # Path drops the `./` that keeps a bare name from being one of the library.
+        return str(path) if path.is_absolute() else f"./{path}"

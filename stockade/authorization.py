@@ -35,7 +35,6 @@ from .authz.reload import Bundle
 from .authz.settings import Settings
 from .authz.worker import Parts
 from .policies import load
-from .policies.authz_model import Authz
 from .policies.errors import InputError
 from .policies.model import Policy
 from .profiles import PolicyProfiles, profile_text
@@ -62,7 +61,7 @@ def load_bundle(settings: Settings) -> Bundle:
     data = policy_data(authz, policy.name, protected_paths(settings))
     modules = extra_modules(authz)
     profiles = {
-        name: load(_reference(reference, authz)).require()
+        name: load(authz.reference(reference)).require()
         for name, reference in data["profiles"].items()
     }
     texts = {name: profile_text(profile) for name, profile in profiles.items()}
@@ -97,11 +96,6 @@ def _engine_roots() -> Iterator[str]:
         for key in ("data-root", "exec-root", "graph"):
             if isinstance(path := configured.get(key), str) and path.startswith("/"):
                 yield path
-
-
-def _reference(reference: str, authz: Authz) -> str:
-    is_path = "/" in reference or reference.endswith((".yaml", ".yml", ".json"))
-    return str(authz.directory / reference) if is_path else reference
 
 
 def _files(policy: Policy) -> Iterator[str]:

@@ -82,10 +82,13 @@ def volume_name(name: str, driver: str) -> str:
 
 
 def driver_options(given: Json, name: str) -> dict[str, str]:
-    """A volume driver's options. Raises Denied for a path in them that climbs by `..`."""
+    """A volume driver's options. Raises Denied for a path in them that climbs by `..`.
+
+    Also by `.\\.`: overlay's own reader of its options drops backslashes.
+    """
     found = strings(given, name)
     for key, value in found.items():
-        if ".." in value and _CLIMBING.search(value):
+        if _CLIMBING.search(value.replace("\\", "")):
             deny("unclear-path", f"{name}[{key}] has a `..`: {value!r}")
     return found
 

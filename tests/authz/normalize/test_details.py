@@ -163,6 +163,7 @@ DENIED: list[tuple[str, Any, dict[str, Any], dict[str, str], str]] = [
     ("exec.start", {"Privileged": True}, {}, {"name": "a"}, "unknown-field"),
     ("volume.create", {"Name": "../x"}, {}, {}, "bad-name"),
     ("volume.create", {"DriverOpts": {"device": "/srv/../etc"}}, {}, {}, "unclear-path"),
+    ("volume.create", {"DriverOpts": {"o": "lowerdir=/srv/.\\./etc"}}, {}, {}, "unclear-path"),
     ("network.create", {}, {}, {}, "missing-field"),
     ("network.connect", {"Container": ""}, {}, {"id": "n"}, "missing-field"),
     ("image.tag", None, {}, {"name": "a"}, "missing-field"),
