@@ -26,6 +26,9 @@ from .filter import AbiFilter, Clause, Filter
 from .refusals import Refusals
 from .syscalls import Abi, table
 
+_MAXIMAL_PATHS = 4096
+"""Ways through a call's diagram, about as many as conjunctions; far fewer fit into a program."""
+
 _FIXED = 16
 _PER_LINE = 4
 _PER_ATOM = 8
@@ -126,9 +129,31 @@ def _answer(
         return otherwise
     if not others:
         return "1"
-    cover = diagrams.cover(diagrams.where(meaning, actions.ALLOW))
+    allowed = diagrams.where(meaning, actions.ALLOW)
+    if _paths(diagrams, allowed) > _MAXIMAL_PATHS:
+        refusals.refuse(
+            f"the conditions on {name} become too many conjunctions for one program",
+            at,
+            "compare fewer arguments together, or use the bpf target: minijail0 "
+            "--seccomp-bpf-binary",
+        )
+        return ""
+    cover = diagrams.cover(allowed)
     expression = " || ".join(_conjunction(masks(cube), filter_.abi) for cube in cover)
     return f"{expression}; {otherwise}" if otherwise else expression
+
+
+def _paths(diagrams: Diagrams, function: int) -> int:
+    """The number of paths on which the function is true."""
+    known = {diagrams.false: 0, diagrams.true: 1}
+
+    def count(node: int) -> int:
+        if node not in known:
+            _, low, high = diagrams.parts(node)
+            known[node] = count(low) + count(high)
+        return known[node]
+
+    return count(function)
 
 
 def _conjunction(cube: Iterable[tuple[int, int, int]], abi: Abi) -> str:
