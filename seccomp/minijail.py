@@ -29,6 +29,9 @@ from .syscalls import Abi, table
 _MAXIMAL_PATHS = 4096
 """Ways through a call's diagram, about as many as conjunctions; far fewer fit into a program."""
 
+_MAXIMAL_LABELS = 512
+"""BPF_LABELS_MAX, bpf.h: minijail ends when it needs more."""
+
 _FIXED = 16
 _PER_LINE = 4
 _PER_ATOM = 8
@@ -174,7 +177,15 @@ def _conjunction(cube: Iterable[tuple[int, int, int]], abi: Abi) -> str:
 
 def _check_length(refusals: Refusals, lines: Sequence[str]) -> None:
     atoms = sum(line.count("arg") for line in lines)
-    groups = sum(line.count("||") + 1 for line in lines)
+    groups = sum(line.count("||") + 1 for line in lines if "arg" in line)
+    labels = groups + sum((not line.endswith(": 1")) + ("arg" in line) for line in lines)
+    if labels > _MAXIMAL_LABELS:
+        refusals.refuse(
+            f"minijail would need {labels} labels and has {_MAXIMAL_LABELS}: a line that does not "
+            "just allow takes one, a condition two, an || one",
+            refusals.policy.at,
+            "leave more to the default, or use the bpf target: minijail0 --seccomp-bpf-binary",
+        )
     length = _FIXED + _PER_LINE * len(lines) + _PER_ATOM * atoms + _PER_GROUP * groups
     if length > bpf.MAXIMAL_LENGTH:
         refusals.refuse(

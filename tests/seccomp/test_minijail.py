@@ -132,6 +132,11 @@ def test_random_policies() -> None:
         (
             "kill-thread",
             "- allow: kcmp\n  when: pid1 != 1 and pid2 != 2",
+            "minijail would need 1026 labels",
+        ),
+        (
+            "kill-thread",
+            "- allow: kcmp\n  when: pid1 not in {1, 2, 1000} and pid2 & 7 != 7 and type & 3 != 3",
             "minijail would need up to",
         ),
     ],
