@@ -52,6 +52,10 @@ def crun_annotations(policy: Policy, program: Program, native: Abi, listener_pat
                 policy.at,
                 "pass --listener PATH",
             )
+        if not listener_path.startswith("/"):
+            raise TargetError.of(
+                f"crun: the listener `{listener_path}` is no absolute path", policy.at
+            )
         annotations[CRUN_LISTENER] = listener_path
     return json.dumps({"annotations": annotations}, indent=2) + "\n"
 

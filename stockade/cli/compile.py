@@ -29,6 +29,7 @@ Examples:
   stockade compile docker-default -o - --target docker > profile.json
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out
+  stockade compile web.yaml --target podman --target kubernetes-spo --target c
   stockade compile ci.yaml --target opa       (ci.opa.tar.gz)
 
 \b
@@ -70,7 +71,8 @@ def command(
     POLICY is a path or the name of a library policy. Docker JSON is for all architectures of
     the policy and keeps its conditions on capabilities and kernel; OCI JSON and BPF are for
     one kind of machine (this one, or --arch) and settle them by --cap and --kernel. The OPA
-    bundle has the `authz` section as data, and the Rego that decides by it.
+    bundle has the `authz` section as data, and the Rego that decides by it. docs/targets.md
+    says what the other targets can say; each is exact or refused.
     """
     for name in targets:
         if name not in ALL_TARGETS:
