@@ -46,17 +46,19 @@ def podman_json(policy: Policy, filter_: Filter, environment: Environment) -> st
 
 def note(filter_: Filter, content: bytes) -> str:
     """What podman_json() could not say in this profile, in words; empty: nothing."""
-    first = filter_.abis[0]
-    if first.default == first.newer:
-        return ""
-    document = json.loads(content)
-    newer = actions.describe(first.newer)
-    if document.get("defaultErrnoRet") == first.newer & actions.NUMBER_MASK:
-        return f"numbers in the gaps of the tables, which are no calls, get {newer} too"
-    return (
-        f"exact under runc; crun answers {actions.describe(first.default)}, not {newer}, to "
-        "numbers newer than the profile"
-    )
+    first, named = filter_.abis[0], {each.abi.name for each in filter_.abis}
+    default, newer = actions.describe(first.default), actions.describe(first.newer)
+    said = []
+    if first.default != first.newer:
+        if json.loads(content).get("defaultErrnoRet") == first.newer & actions.NUMBER_MASK:
+            said.append(
+                f"numbers that are no calls, in the gaps of the tables and -1, get {newer} too"
+            )
+        else:
+            said.append(f"crun answers {default}, not {newer}, to numbers newer than the profile")
+    if "x86_64" in named and "x32" not in named and not actions.lets_run(first.newer):
+        said.append("under crun numbers from 2^31 up, which are no calls, kill the thread")
+    return "; ".join(said)
 
 
 def _check(refusals: Refusals, filter_: Filter) -> None:

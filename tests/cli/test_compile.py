@@ -144,7 +144,8 @@ def test_notes_say_what_a_consumer_cannot(stockade, sound, tmp_path):
     assert done.returncode == 0
     note, *rest = done.stderr.split("wrote ")
     assert " ".join(note.split()) == (
-        "note: podman: numbers in the gaps of the tables, which are no calls, get deny ENOSYS too"
+        "note: podman: numbers that are no calls, in the gaps of the tables and -1, get deny "
+        "ENOSYS too; under crun numbers from 2^31 up, which are no calls, kill the thread"
     )
     assert max(map(len, done.stderr.splitlines())) <= 80
     assert [each.strip() for each in rest] == ["sound.podman.json", "sound.crun.json"]
