@@ -46,19 +46,31 @@ def podman_json(policy: Policy, filter_: Filter, environment: Environment) -> st
 
 def note(filter_: Filter, content: bytes) -> str:
     """What podman_json() could not say in this profile, in words; empty: nothing."""
-    first, named = filter_.abis[0], {each.abi.name for each in filter_.abis}
+    first = filter_.abis[0]
+    written = json.loads(content).get("defaultErrnoRet")
+    if first.default == first.newer or written != first.newer & actions.NUMBER_MASK:
+        return under_crun(filter_)
+    newer = actions.describe(first.newer)
+    gaps = f"numbers that are no calls, in the gaps of the tables and -1, get {newer} too"
+    return "; ".join([gaps, *_beyond(filter_)])
+
+
+def under_crun(filter_: Filter) -> str:
+    """What a profile with the policy's own default cannot say to crun, in words."""
+    first = filter_.abis[0]
     default, newer = actions.describe(first.default), actions.describe(first.newer)
     said = []
     if first.default != first.newer:
-        if json.loads(content).get("defaultErrnoRet") == first.newer & actions.NUMBER_MASK:
-            said.append(
-                f"numbers that are no calls, in the gaps of the tables and -1, get {newer} too"
-            )
-        else:
-            said.append(f"crun answers {default}, not {newer}, to numbers newer than the profile")
-    if "x86_64" in named and "x32" not in named and not actions.lets_run(first.newer):
-        said.append("under crun numbers from 2^31 up, which are no calls, kill the thread")
-    return "; ".join(said)
+        said.append(f"crun answers {default}, not {newer}, to numbers newer than the profile")
+    return "; ".join([*said, *_beyond(filter_)])
+
+
+def _beyond(filter_: Filter) -> list[str]:
+    """Where x32 is closed and no stub of runc's goes first, libseccomp kills for numbers beyond."""
+    named = {each.abi.name for each in filter_.abis}
+    if "x86_64" not in named or "x32" in named or actions.lets_run(filter_.abis[0].newer):
+        return []
+    return ["under crun numbers from 2^31 up, which are no calls, kill the thread"]
 
 
 def _check(refusals: Refusals, filter_: Filter) -> None:

@@ -187,6 +187,12 @@ def _kubernetes_spo(policy: Policy, request: Request) -> bytes:
     return operator_yaml(chosen, lower(chosen, request.build), request.environment).encode()
 
 
+def _kubernetes_note(policy: Policy, request: Request, content: bytes) -> str:
+    from .podman import under_crun
+
+    return under_crun(lower(for_machine(policy, request), request.build))
+
+
 def _crun(policy: Policy, request: Request) -> bytes:
     from .wrappers import crun_annotations
 
@@ -251,8 +257,8 @@ TARGETS = {
         Target("oci", ".oci.json", _oci, by_default=True),
         Target("bpf", ".bpf", _bpf, by_default=True),
         Target("podman", ".podman.json", _podman, settles=False, note=_podman_note),
-        Target("kubernetes", ".kubernetes.json", _kubernetes),
-        Target("kubernetes-spo", ".kubernetes-spo.yaml", _kubernetes_spo),
+        Target("kubernetes", ".kubernetes.json", _kubernetes, note=_kubernetes_note),
+        Target("kubernetes-spo", ".kubernetes-spo.yaml", _kubernetes_spo, note=_kubernetes_note),
         Target("crun", ".crun.json", _crun),
         Target("systemd", ".systemd.conf", _systemd),
         Target("minijail", ".policy", _minijail),

@@ -1,6 +1,7 @@
 """The two Kubernetes forms: the schema holds, and they mean what the policy means."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -18,7 +19,7 @@ from stockade.seccomp.filter import Filter
 from stockade.seccomp.interpret import interpret
 from stockade.seccomp.read_profile import read_profile
 from stockade.seccomp.syscalls import FAMILIES, abi, family_of
-from stockade.seccomp.targets import Request, compile_targets, selected
+from stockade.seccomp.targets import TARGETS, Request, compile_targets, selected
 
 X86 = Build(family_of(abi("x86_64")))
 
@@ -93,6 +94,17 @@ def test_localhost_profile(name: str) -> None:
     # containerd takes the OCI section as it is; CRI-O refuses both architectures and archMap.
     assert set(document) <= {"defaultAction", "defaultErrnoRet", "architectures", "syscalls"}
     assert all("includes" not in each and "excludes" not in each for each in document["syscalls"])
+
+
+@pytest.mark.parametrize("target", ["kubernetes", "kubernetes-spo"])
+def test_the_note_says_what_crun_does(target: str) -> None:
+    policy, request = load("docker-default").require(), Request(X86, BARE)
+    crun = "crun answers deny EPERM, not deny ENOSYS, to numbers newer than the profile"
+    assert TARGETS[target].note(policy, request, b"") == crun
+    closed_x32 = replace(request, architectures=("x86_64",))
+    assert "; under crun numbers from 2^31" in TARGETS[target].note(policy, closed_x32, b"")
+    same = load("podman-default").require()
+    assert TARGETS[target].note(same, request, b"") == ""
 
 
 @pytest.mark.parametrize("name", ["docker-default", "web"])
