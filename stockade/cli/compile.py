@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import click
 
@@ -28,6 +29,7 @@ Examples:
   stockade compile docker-default -o - --target docker > profile.json
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out
+  stockade compile web.yaml --target podman --target kubernetes-spo --target c
   stockade compile ci.yaml --target opa       (ci.opa.tar.gz)
 
 \b
@@ -69,7 +71,8 @@ def command(
     POLICY is a path or the name of a library policy. Docker JSON is for all architectures of
     the policy and keeps its conditions on capabilities and kernel; OCI JSON and BPF are for
     one kind of machine (this one, or --arch) and settle them by --cap and --kernel. The OPA
-    bundle has the `authz` section as data, and the Rego that decides by it.
+    bundle has the `authz` section as data, and the Rego that decides by it. docs/targets.md
+    says what the other targets can say; each is exact or refused.
     """
     for name in targets:
         if name not in ALL_TARGETS:
@@ -105,8 +108,9 @@ def _targets_of(policy: Policy, wanted: Iterable[str]) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(wanted))
     if chosen:
         return chosen
-    seccomp = tuple(TARGETS) if policy.seccomp is not None else ()
-    return (*seccomp, OPA) if policy.authz is not None else seccomp or tuple(TARGETS)
+    usual = tuple(name for name, target in TARGETS.items() if target.by_default)
+    seccomp = usual if policy.seccomp is not None else ()
+    return (*seccomp, OPA) if policy.authz is not None else seccomp or usual
 
 
 def _compiled(
@@ -116,10 +120,13 @@ def _compiled(
     names = _targets_of(policy, wanted)
     filters = [name for name in names if name in TARGETS]
     made: list[tuple[str, bytes]] = []
+    notes: list[tuple[str, str]] = []
     problems: list[Problem] = []
     if filters:
         try:
-            made += [(t.suffix, c) for t, c in compile_targets(policy, filters, request)]
+            for target, content in compile_targets(policy, filters, request):
+                made.append((target.suffix, content))
+                notes.append((target.name, target.note(policy, request, content)))
         except InputError as error:
             problems += error.problems
     if OPA in names:
@@ -130,6 +137,9 @@ def _compiled(
     if problems:
         raise InputError(arrange(problems))
     _tell_what_was_settled(policy, filters, capabilities)
+    for name, text in notes:
+        if text:
+            click.echo(fill(f"note: {name}: {text}", 79, subsequent_indent="      "), err=True)
     return made
 
 
@@ -145,7 +155,7 @@ def _tell_what_was_settled(policy: Policy, targets: Iterable[str], capabilities:
     """Say that rules were left out of targets that cannot keep `needs:`, unless --cap was given."""
     rules = policy.seccomp.rules if policy.seccomp is not None else ()
     needed = sorted({name.text for rule in rules for name in rule.needs})
-    settled = [name for name in targets if name != "docker"]
+    settled = [name for name in targets if TARGETS[name].settles]
     if needed and settled and not capabilities:
         click.echo(
             f"note: {' and '.join(settled)}: rules with `needs:` are left out; --cap docker puts "
