@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from ..policies.errors import InputError
 from ..policies.fields import Fields, expected, read_mapping, read_text
@@ -173,8 +174,4 @@ def _fault(each: IdRange) -> str:
 def _overlapping(ranges: Iterable[IdRange]) -> Iterable[tuple[IdRange, IdRange]]:
     """Neighbours, in order of their ids, that share some."""
     ordered = sorted(ranges)
-    return (
-        (one, other)
-        for one, other in zip(ordered, ordered[1:], strict=False)
-        if other.first <= one.last
-    )
+    return ((one, other) for one, other in pairwise(ordered) if other.first <= one.last)
