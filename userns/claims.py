@@ -61,7 +61,8 @@ class Claims:
     in_use: bytes
     """Likewise by the maps of live user namespaces, the tenants' own among them."""
     own: Mapping[str, tuple[OwnLine, ...]]
-    """tenant -> its lines, in no file's `held`; only of tenants of the policy or the registry."""
+    """tenant -> its lines, not in `held`; of tenants of the policy or the registry, and of
+    released ones only the very line that was theirs."""
     single: tuple[Claim, ...]
     """All but the lines of the common form."""
     tables: tuple[tuple[Kind, Table], ...] = field(repr=False)
@@ -150,8 +151,9 @@ def claims(
     accounts = Accounts.read(files.passwd, files.group)
     registry = read_registry(files.registry, "userns.json")
     tenants = {*registry.blocks, *registry.tombstones}
-    tenants.update(each.name for each in (section.tenants if section else ()))
-    keys = _owner_keys(tenants, accounts)
+    named = {each.name for each in (section.tenants if section else ())}
+    keys = _owner_keys(tenants | named, accounts)
+    buried = {name: each for name, each in registry.tombstones.items() if name not in named}
     spans = [IdRange.between(each.first, each.last) for each in (section.spans if section else ())]
 
     single = [*_accounts(accounts), *_listed(listed), *_reserved(section)]
@@ -162,8 +164,8 @@ def claims(
     for kind, data in ((Kind.UID, files.subuid), (Kind.GID, files.subgid)):
         same = kind is Kind.GID and data == files.subuid
         table = tables[0][1] if same else Table.read(data or b"")
-        mine = _own_lines(kind, table, keys, own)
-        single += _odd_lines(kind, table, keys, accounts, own)
+        mine = _own_lines(kind, table, keys, buried, own)
+        single += _odd_lines(kind, table, keys, buried, accounts, own)
         skipped[kind] = frozenset(mine)
         if not same:
             tables.append((kind, table))
@@ -217,17 +219,23 @@ def _owner_keys(tenants: Iterable[str], accounts: Accounts) -> dict[bytes, str]:
 
 
 def _own_lines(
-    kind: Kind, table: Table, keys: Mapping[bytes, str], own: dict[str, list[OwnLine]]
+    kind: Kind,
+    table: Table,
+    keys: Mapping[bytes, str],
+    buried: Mapping[str, IdRange],
+    own: dict[str, list[OwnLine]],
 ) -> list[int]:
     """Notes the tenants' lines of the common form; their indices."""
     if keys.keys().isdisjoint(table.owners):
         return []
-    mine = [index for index, owner in enumerate(table.owners) if owner in keys]
-    for index in mine:
+    mine = []
+    for index in [index for index, owner in enumerate(table.owners) if owner in keys]:
         owner, start, count = table.owners[index], table.starts[index], table.counts[index]
-        text = b"%b:%d:%d" % (owner, start, count)
+        tenant, text = keys[owner], b"%b:%d:%d" % (owner, start, count)
         line = OwnLine(kind, table.lines[index], text, (IdRange(start, count),))
-        own.setdefault(keys[owner], []).append(line)
+        if tenant not in buried or line.gives(tenant, buried[tenant]):
+            own.setdefault(tenant, []).append(line)
+            mine.append(index)
     return mine
 
 
@@ -235,6 +243,7 @@ def _odd_lines(
     kind: Kind,
     table: Table,
     keys: Mapping[bytes, str],
+    buried: Mapping[str, IdRange],
     accounts: Accounts,
     own: dict[str, list[OwnLine]],
 ) -> Iterator[Claim]:
@@ -250,8 +259,8 @@ def _odd_lines(
         raise InputError.of(f"{kind.value} line {number} is not `owner:start:count`")
         owner = text.partition(b":")[0].strip()
         tenant = keys.get(owner)
-        if tenant is not None:
-            line = OwnLine(kind, number, text, tuple(sorted(ranges)))
+        line = OwnLine(kind, number, text, tuple(sorted(ranges)))
+        if tenant is not None and (tenant not in buried or line.gives(tenant, buried[tenant])):
             own.setdefault(tenant, []).append(line)
             continue
         name = owner.decode(errors="backslashreplace") or "nobody"
