@@ -20,6 +20,7 @@ from sys import byteorder
 from ..policies.errors import InputError
 from ..policies.userns_model import Userns
 from .accounts import Accounts
+from .dialects import DIALECTS
 from .ids import BLOCK, FIRST_SUBORDINATE, ID_SPACE, RESERVATIONS, IdRange
 from .logindefs import reservations
 from .model import Claim, HostFiles, Kind, LiveMap
@@ -256,7 +257,9 @@ def _odd_lines(
         )
     for number, text in table.odd:
         ranges: set[IdRange] = set()
-        raise InputError.of(f"{kind.value} line {number} is not `owner:start:count`")
+        for dialect in DIALECTS.values():
+            for grant in dialect.read(text + b"\n", accounts).grants:
+                ranges.update(_within(grant.range))
         owner = text.partition(b":")[0].strip()
         tenant = keys.get(owner)
         line = OwnLine(kind, number, text, tuple(sorted(ranges)))
