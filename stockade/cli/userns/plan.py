@@ -20,8 +20,8 @@ Examples:
   stockade userns plan hosts.yaml --format json
 
 \b
-Exit status: 0 nothing would change; 1 something would, or others have ids of a
-tenant's block; 2 it cannot be done.
+Exit status: 0 nothing would change; 1 something would, or others have ids of
+a tenant's block; 2 it cannot be done.
 """
 
 
@@ -56,12 +56,12 @@ def summary(found: Allocation, done: bool = False) -> None:
     """What becomes of the tenants, and what is not as it should be, on stderr."""
     plan = found.plan
     groups = (
-        (plan.added, "get a new block" if not done else "have a new block"),
-        (plan.adopted, "are taken over from the files" if not done else "were in the files"),
-        (plan.revived, "get their old block back" if not done else "have their old block back"),
-        (plan.kept, "keep theirs"),
+        ("a new block", plan.added),
+        ("taken over from the files", plan.adopted),
+        ("their old block again", plan.revived),
+        ("as before", plan.kept),
     )
-    parts = [f"{plural(len(names), 'tenant')} {what}" for names, what in groups if names]
+    parts = [f"{what}: {plural(len(names), 'tenant')}" for what, names in groups if names]
     click.echo("; ".join(parts) or "no tenants", err=True)
     for drift in found.plan.drift[:20]:
         note(f"tenant `{drift.tenant}` {drift.message}")

@@ -28,8 +28,8 @@ Examples:
   stockade userns release --forget ci --confirm-unused
 
 \b
-Exit status: 0 done; 1 released, but something still belongs to the ids, so that
-the tombstone stays; 2 it cannot be done.
+Exit status: 0 done; 1 released, but something still belongs to the ids, so
+that the tombstone stays; 2 it cannot be done.
 """
 
 
