@@ -223,7 +223,7 @@ def _adopted(
         lines = claims.own.get(tenant.name, ())
         if not lines:
             continue
-        block = lines[0].ranges[0] if len(lines[0].ranges) == 1 else IdRange(0, BLOCK)
+        block = lines[0].block() or IdRange(0, BLOCK)
         reason = _no_block_of_ours(tenant, section, spans, claims, block)
         if any(each.overlaps(block) for each in (*taken, *found.values())):
             reason = reason or "another tenant has ids of it"

@@ -9,6 +9,7 @@ somebody wants to know.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ BLOCKS = ID_SPACE // BLOCK
 MOST_ODD = 10_000
 """Lines out of the common form that are put before every reader; a file with more is refused."""
 
+_COMMON = re.compile(rb"[^:]+:(0|[1-9][0-9]{0,9}):([1-9][0-9]{0,9})")
 _SHIFT = BLOCK.bit_length() - 1
 
 
@@ -46,8 +48,11 @@ class OwnLine(NamedTuple):
     """From 1."""
     text: bytes
     """Without its line feed."""
-    ranges: tuple[IdRange, ...]
-    """What readers take it for: one range for a plain line, several where they disagree."""
+
+    def block(self) -> IdRange | None:
+        """The ids that it gives, where it is of the common form."""
+        match = _COMMON.fullmatch(self.text)
+        return IdRange(int(match[1]), int(match[2])) if match else None
 
     def gives(self, tenant: str, block: IdRange) -> bool:
         """Whether it is the very line that Stockade would write."""
@@ -249,8 +254,8 @@ def _own_lines(
     mine = []
     for index in [index for index, owner in enumerate(table.owners) if owner in keys]:
         owner, start, count = table.owners[index], table.starts[index], table.counts[index]
-        tenant, text = keys[owner], b"%b:%d:%d" % (owner, start, count)
-        line = OwnLine(kind, table.lines[index], text, (IdRange(start, count),))
+        tenant = keys[owner]
+        line = OwnLine(kind, table.lines[index], b"%b:%d:%d" % (owner, start, count))
         if tenant not in buried or line.gives(tenant, buried[tenant]):
             own.setdefault(tenant, []).append(line)
             mine.append(index)
@@ -279,7 +284,7 @@ def _odd_lines(
                 ranges.update(_within(grant.range))
         owner = text.partition(b":")[0].strip()
         tenant = keys.get(owner)
-        line = OwnLine(kind, number, text, tuple(sorted(ranges)))
+        line = OwnLine(kind, number, text)
         if tenant is not None and (tenant not in buried or line.gives(tenant, buried[tenant])):
             own.setdefault(tenant, []).append(line)
             continue
