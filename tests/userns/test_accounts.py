@@ -78,8 +78,8 @@ def test_the_c_library_sees_the_same(programs):
 
 
 fields = st.sampled_from(
-    [b"a", b"x", b"", b"5", b"+6", b"-7", b" 8", b"9 ", b"4294967295", b"4294967296", b"#", b"0x1", b"a\0",
-     b"99999999999999999999", b"-99999999999999999999", b"-18446744073709551615", b"\xff"]
+    [b"a", b"x", b"", b"5", b"+6", b"-7", b" 8", b"9 ", b"4294967295", b"4294967296", b"#", b"0x1",
+     b"a\0", b"99999999999999999999", b"-99999999999999999999", b"-18446744073709551615", b"\xff"]
 )  # fmt: skip
 lines = st.lists(fields, min_size=1, max_size=8).map(b":".join)
 databases = st.lists(lines, max_size=5).map(b"\n".join)
