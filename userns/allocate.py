@@ -279,10 +279,12 @@ class _Slots:
         self, spans: Sequence[IdRange], size: int, claims: Claims, taken: Sequence[IdRange]
     ) -> None:
         self.size = size
-        marks = int.from_bytes(claims.held, "big") | int.from_bytes(claims.in_use, "big")
+        marks = 0
+        for each in (claims.held, claims.reserved, claims.in_use):
+            marks |= int.from_bytes(each, "big")
         busy = bytearray(marks.to_bytes(len(claims.held), "big"))
-        for each in taken:
-            first, last = each.first // BLOCK, each.last // BLOCK
+        for block in taken:
+            first, last = block.first // BLOCK, block.last // BLOCK
             busy[first : last + 1] = b"\1" * (last - first + 1)
         width = size // BLOCK
         self.places: list[int] = []

@@ -65,7 +65,9 @@ class Claims:
 
     held: bytes
     """For each block of 65536 ids, 1 where somebody else has one of them by what is written:
-    lines, accounts, reservations."""
+    lines, accounts, what the policy keeps back."""
+    reserved: bytes
+    """Likewise by what other programs give out without asking, outside of the policy's spans."""
     in_use: bytes
     """Likewise by the maps of live user namespaces, the tenants' own among them."""
     own: Mapping[str, tuple[OwnLine, ...]]
@@ -80,7 +82,7 @@ class Claims:
     def free(self, block: IdRange) -> bool:
         """Whether nobody has or uses one of these ids, which are whole blocks."""
         span = slice(block.first >> _SHIFT, (block.last >> _SHIFT) + 1)
-        return not any(self.held[span]) and not any(self.in_use[span])
+        return not any(any(each[span]) for each in (self.held, self.reserved, self.in_use))
 
     def disputed(self, block: IdRange) -> bool:
         """Whether somebody else has one of these ids by what is written."""
@@ -166,8 +168,8 @@ def claims(
     buried = {name: each for name, each in registry.tombstones.items() if name not in named}
     spans = [IdRange.between(each.first, each.last) for each in (section.spans if section else ())]
 
-    single = [*_accounts(accounts), *_listed(listed), *_reserved(section)]
-    single += _reservations(files.login_defs, spans)
+    single = [*_accounts(accounts), *_listed(listed), *_kept_back(section)]
+    reserved = [*_reservations(files.login_defs, spans)]
     own: dict[str, list[OwnLine]] = {}
     tables: list[tuple[Kind, Table]] = []
     skipped: dict[Kind, frozenset[int]] = {}
@@ -188,9 +190,10 @@ def claims(
     running = [*_live(live)]
     return Claims(
         _covered(single, tables, skipped),
+        _covered(reserved, [], {}),
         _covered(running, [], {}),
         {name: tuple(lines) for name, lines in own.items()},
-        tuple(dict.fromkeys((*single, *running))),
+        tuple(dict.fromkeys((*single, *running, *reserved))),
         tuple(tables),
         skipped,
     )
@@ -306,7 +309,7 @@ def _listed(listed: Iterable[tuple[str, int]]) -> Iterator[Claim]:
             yield Claim(IdRange(number, 1), name)
 
 
-def _reserved(section: Userns | None) -> Iterator[Claim]:
+def _kept_back(section: Userns | None) -> Iterator[Claim]:
     for each in section.reserved if section else ():
         yield Claim(IdRange.between(each.first, each.last), "`reserved` in the policy")
 
