@@ -15,10 +15,10 @@ from operator import add
 
 from .ids import ID_SPACE
 
-# An owner of printable ASCII that begins like no comment (Go's readers skip `#`) and no entry
-# for NIS (shadow skips `+` and `-`), as short as shadow's 1,024 bytes for a line allow; numbers
-# without leading zeros (shadow reads them as octal), of at most 10 digits.
-_LINE = rb"[!\"$-*,./0-9;-~][!-9;-~]{0,999}+:(?:0|[1-9][0-9]{0,9}+):[1-9][0-9]{0,9}+\n"
+# An owner of printable ASCII without `#` (a comment to Incus anywhere, to others in front) that
+# begins like no entry for NIS (shadow skips `+` and `-`), as short as shadow's 1,024 bytes for a
+# line allow; numbers without leading zeros (shadow reads them as octal), of at most 10 digits.
+_LINE = rb"[!\"$-*,./0-9;-~][!\"$-9;-~]{0,999}+:(?:0|[1-9][0-9]{0,9}+):[1-9][0-9]{0,9}+\n"
 _STRICT = re.compile(_LINE)
 _ALL_STRICT = re.compile(rb"(?:%b)*+" % _LINE)
 _CHUNK = 1 << 16

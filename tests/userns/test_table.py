@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from stockade.userns.table import Table
 
-STRICT = re.compile(rb"[!-9;-~]+:(0|[1-9]\d{0,9}):([1-9]\d{0,9})")
+STRICT = re.compile(rb"[!\"$-9;-~]+:(0|[1-9]\d{0,9}):([1-9]\d{0,9})")
 numbers = st.one_of(st.integers(0, 1 << 33).map(str), st.sampled_from(["0", "07", "0x1", "-1", ""]))
-owners = st.sampled_from(["alice", "1000", "", "#x", "+nis", "a b", "é", "x" * 1100])
+owners = st.sampled_from(["alice", "1000", "", "#x", "a#b", "+nis", "a b", "é", "x" * 1100])
 lines = st.one_of(
     st.builds("{}:{}:{}".format, owners, numbers, numbers).map(str.encode),
     st.builds("u{}:{}:65536".format, st.integers(0, 99), st.integers(0, 1 << 31)).map(str.encode),
@@ -25,7 +25,7 @@ def one_by_one(data):
         last = number == len(parts)
         match = STRICT.fullmatch(line)
         if (
-            not last and match and line[:1] not in b"#+-" and len(line.split(b":")[0]) < 1000
+            not last and match and line[:1] not in b"+-" and len(line.split(b":")[0]) < 1000
             and int(match[1]) + int(match[2]) <= 1 << 32
         ):  # fmt: skip
             strict.append((line.split(b":")[0], int(match[1]), int(match[2]), number))
