@@ -31,12 +31,13 @@ def is_alive(process: Creator) -> bool:
 
 
 def _start(pid: int) -> int:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-            after_name = file.read().rpartition(b")")[2]
-    except OSError:
-        return 0
-    return int(after_name.split()[19])
+    words = _stat(str(pid))
+    return int(words[19]) if words else 0
+
+
+def _stat(pid: str) -> list[bytes]:
+    """The fields of /proc/PID/stat after the name, the state first; none for no process."""
+    return _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
 
 
 def boot_id() -> str:
@@ -54,16 +55,26 @@ def live_ranges() -> list[IdRange]:
     """Host ids that the maps of running processes reach, as seen from the initial namespace."""
     found: set[bytes] = set()
     for name in os.listdir("/proc"):  # noqa: PTH208
-        if name.isdigit():
-            found.add(_read(f"/proc/{name}/uid_map"))
-            found.add(_read(f"/proc/{name}/gid_map"))
+        if not name.isdigit():
+            continue
+        texts = (
+            {_read(f"/proc/{name}/{kind}") for kind in ("uid_map", "gid_map")} - found - {_WHOLE}
+        )
+        if texts and not _is_dead(name):
+            found |= texts
     ranges: set[IdRange] = set()
-    for text in found - {_WHOLE}:
+    for text in found:
         for line in text.splitlines():
             _, outside, count = map(int, line.split())
             if outside < ID_SPACE - 1:  # otherwise out of reach from here
                 ranges.add(IdRange(outside, count))
     return sorted(ranges)
+
+
+def _is_dead(pid: str) -> bool:
+    """Whether it only waits for its parent to ask how it ended, without a thread that runs."""
+    words = _stat(pid)
+    return not words or (words[0] in (b"Z", b"X") and int(words[17]) <= 1)
 
 
 def _read(path: str) -> bytes:

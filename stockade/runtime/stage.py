@@ -91,7 +91,7 @@ class Stage:
             if here and not any(is_below(found, each) for each in self.dedicated):
                 raise RefusedError(
                     f"the root {found} is a mount of {here[-1].kind}; only overlays and plain "
-                    "directories can be seen through a map (--dedicated DIR if it is for containers)"
+                    "directories are known to be for containers only (--dedicated DIR says so)"
                 )
             self._check_own(handle, found, "the root", writable=not read_only)
             attributes = kernel.RDONLY if read_only else 0
