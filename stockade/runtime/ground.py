@@ -92,7 +92,7 @@ def _of_policy(path: str) -> Userns:
         )
     from ..policies.loader import load
 
-    section: Userns | None = getattr(load(path).require(), "userns", None)
+    section = load(path).require().userns
     if section is None:
         raise RefusedError(f"{path} has no `userns` section")
     return section
