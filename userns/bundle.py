@@ -133,11 +133,9 @@ def options_of(mount: Config) -> list[str]:
 def idmapped(mount: Config, block: IdRange) -> Config:
     """A bind mount whose ids the runtime shall see through the map, without setuid."""
     line = {"containerID": 0, "hostID": block.first, "size": block.count}
-    options = [each for each in options_of(mount) if each not in ("suid", "idmap", "ridmap")]
-    recursive = "rbind" in options
-    options += ["ridmap" if recursive else "idmap"]
-    if "nosuid" not in options:
-        options.append("nosuid")
+    taken = ("suid", "nosuid", "idmap", "ridmap")
+    options = [each for each in options_of(mount) if each not in taken]
+    options += ["ridmap" if "rbind" in options else "idmap", "nosuid"]
     return {**mount, "options": options, "uidMappings": [line], "gidMappings": [dict(line)]}
 
 

@@ -88,12 +88,12 @@ class Stage:
             if here and here[-1].kind == "overlay":
                 self._overlay(here[-1], found, read_only=read_only)
                 return
+            self._check_own(handle, found, "the root", writable=not read_only)
             if here and not any(is_below(found, each) for each in self.dedicated):
                 raise RefusedError(
                     f"the root {found} is a mount of {here[-1].kind}; only overlays and plain "
                     "directories are known to be for containers only (--dedicated DIR says so)"
                 )
-            self._check_own(handle, found, "the root", writable=not read_only)
             attributes = kernel.RDONLY if read_only else 0
             self._graft(handle, found, ROOTFS, attributes)
         finally:

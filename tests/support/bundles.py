@@ -25,6 +25,7 @@ def make_root(directory: Path, applets: str = "sh cat sleep id stat ls test") ->
     """A root file system, owned by host root."""
     for name in ("bin", "proc", "dev", "sys", "shared", "tmp"):
         (directory / name).mkdir(parents=True)
+    (directory / "tmp").chmod(0o1777)
     shutil.copy2(BUSYBOX, directory / "bin/busybox")
     for name in applets.split():
         (directory / "bin" / name).symlink_to("busybox")
@@ -92,6 +93,13 @@ class Runtime:
     def end(self, bundle: Path) -> None:
         """Kill and delete a container."""
         self("delete", "--force", bundle.name)
+
+
+def remove_cgroups() -> None:
+    """Remove those of this process's bundles; their containers are gone."""
+    for top in Path("/sys/fs/cgroup").glob(f"*/stockade-test-{os.getpid()}"):
+        for path, _, _ in os.walk(top, topdown=False):
+            Path(path).rmdir()
 
 
 def kill(pid: int) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from bundles import Runtime, kill, make_bundle, make_root
+from bundles import Runtime, kill, make_bundle, make_root, remove_cgroups
 
 from stockade.cli.commands import run
 
@@ -30,8 +30,7 @@ def place(require: Callable[[object, str], None]) -> Iterator[Path]:
     directory.chmod(0o711)
     yield directory
     shutil.rmtree(directory)
-    for controller in Path("/sys/fs/cgroup").glob(f"*/stockade-test-{os.getpid()}"):
-        controller.rmdir()
+    remove_cgroups()
 
 
 def test_300_containers_keep_their_secrets(place: Path) -> None:
