@@ -1,4 +1,4 @@
-"""`stockade userns`: subordinate ids of a host, each command loaded when it is called."""
+"""`stockade userns`: who may use which host ids, each command loaded when it is called."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ..lazy import LazyGroup
 
 # name -> what the help says of it; the module has the same name
 _COMMANDS = {
+    "show": "Show subuid files and maps as each program reads them.",
     "plan": "Show which ids the tenants of a policy would get.",
     "apply": "Give them these ids: subuid, subgid and the registry.",
     "release": "Take tenants' ids away.",
@@ -24,4 +25,4 @@ First steps:
 
 @click.group("userns", cls=LazyGroup, package=__package__, offers=_COMMANDS, epilog=_EPILOG)
 def command() -> None:
-    """Give each tenant of a host ids of its own for user namespaces."""
+    """Give host ids to tenants, and see who has which."""
