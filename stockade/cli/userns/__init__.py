@@ -18,7 +18,8 @@ _COMMANDS = {
 
 _EPILOG = """\b
 First steps:
-  stockade userns plan hosts.yaml    see who would get which ids
+  stockade userns show --host        see who may use which ids
+  stockade userns plan hosts.yaml    see who would get which
   stockade userns apply hosts.yaml   write /etc/subuid and /etc/subgid
 """
 
