@@ -28,7 +28,7 @@ from .leases import Leases
 from .live import in_initial_namespace
 from .places import open_place, real_path
 from .pool import take
-from .stage import ROOTFS, STAGE, RefusedError, Stage, open_stage
+from .stage import ROOTFS, STAGE, VOLUMES, RefusedError, Stage, open_stage
 from .stdio import DEFAULT_STATE, give_pipes
 
 _KINDS = ("bind", "proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "none")
@@ -69,7 +69,7 @@ def _prepare(asked: Invocation) -> None:
             engine=_data_root(config, asked.container),
             container=asked.container,
             bundle=bundle,
-            dedicated=tuple(os.path.realpath(each) for each in asked.ours.get("dedicated", [])),
+            dedicated=_dedicated(asked),
         )
         mapped = _staged(mapped, stage, keep=asked.option("mounts") == "keep")
         os.close(namespace)
@@ -82,6 +82,13 @@ def _prepare(asked: Invocation) -> None:
             if lease is not None:
                 leases.remove(lease)
         raise
+
+
+def _dedicated(asked: Invocation) -> tuple[str, ...]:
+    paths = tuple(os.path.realpath(each) for each in asked.ours.get("dedicated", []))
+    if "/" in paths:
+        raise RefusedError("--dedicated / would make containers' root the host's")
+    return paths
 
 
 def _read(path: str) -> bytes:
@@ -99,6 +106,10 @@ def _refuse_what_is_shared(config: Config) -> None:
     shared = shared_namespaces(config)
     if shared:
         raise RefusedError(f"the container shares {shared}; {other}")
+    steered = [each for each in config.get("annotations") or {} if each.startswith("run.oci.")]
+    if steered:
+        # crun's own switches; keep_original_groups leaves a process the groups of host root.
+        raise RefusedError(f"the annotation {steered[0]} steers the runtime past its config")
     linux = config.get("linux") or {}
     if (linux.get("rootfsPropagation") or "private").removeprefix("r") not in ("private", "slave"):
         raise RefusedError(f"mounts of the container would appear on the host; {other}")
@@ -150,7 +161,7 @@ def _staged_mount(entry: Config, stage: Stage, *, keep: bool) -> Config:
         path = real_path(handle)
         mode = os.fstat(handle).st_mode
         ordinary = stat.S_ISDIR(mode) or stat.S_ISREG(mode)
-        if ordinary and stage.own(handle, path):
+        if ordinary and stage.own(handle, path, VOLUMES):
             target = stage.own_mount(handle, path, read_only="ro" in options)
         elif keep or (destination == _INIT and "ro" in options and stat.S_ISREG(mode)):
             target = stage.plain_mount(handle, path, recursive="rbind" in options)

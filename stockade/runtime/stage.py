@@ -13,6 +13,7 @@ are known to be the container's own: see `Stage.own`.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 
@@ -33,6 +34,12 @@ STAGE = "/run/stockade"
 ROOTFS = f"{STAGE}/rootfs"
 _WORK = "stockade-work"
 """Our overlay's work directory, beside the upper one as it has to be."""
+
+
+LAYERS = re.compile(r"/(overlay2|vfs/dir)/[^/]+(/|$)")
+"""Layers of images and containers, as dockerd's storage drivers name them."""
+VOLUMES = re.compile(r"/volumes/[^/]+/_data(/|$)")
+"""Volumes of the local driver; what is above them is dockerd's own."""
 
 
 class RefusedError(ValueError):
@@ -56,21 +63,19 @@ class Stage:
     """The host's mounts, as they were before ours."""
     count: int = 0
 
-    def own(self, handle: int, path: str) -> bool:
+    def own(self, handle: int, path: str, inside: re.Pattern[str]) -> bool:
         """Whether a place is the containers' own, so that their root may act as root there.
 
-        Beneath dockerd's data root that is what dockerd made for this container, and volumes
-        and layers that are no mount of something else; otherwise what --dedicated names, and
-        the bundle.
+        That is the bundle, what --dedicated names, and of dockerd's data root what it made for
+        this container, and what `inside` matches, unless it is a mount of something else.
         """
         if any(is_below(path, each) for each in (*self.dedicated, self.bundle)):
             return True
-        if not self.engine:
+        if not self.engine or not is_below(path, self.engine):
             return False
         if is_below(path, f"{self.engine}/containers/{self.container}"):
             return True
-        kinds = ("volumes", "overlay2", "vfs")
-        if not any(is_below(path, f"{self.engine}/{kind}") for kind in kinds):
+        if not inside.match(path[len(self.engine) :]):
             return False
         top = open_place(self.engine)
         try:
@@ -86,7 +91,7 @@ class Stage:
             found = real_path(handle)
             here = [each for each in self.table if each.point == found]
             if here and here[-1].kind == "overlay":
-                self._overlay(here[-1], found, read_only=read_only)
+                self._overlay(here[-1], found)
                 return
             self._check_own(handle, found, "the root", writable=not read_only)
             if here and not any(is_below(found, each) for each in self.dedicated):
@@ -94,12 +99,12 @@ class Stage:
                     f"the root {found} is a mount of {here[-1].kind}; only overlays and plain "
                     "directories are known to be for containers only (--dedicated DIR says so)"
                 )
-            attributes = kernel.RDONLY if read_only else 0
+            attributes = kernel.NODEV | (kernel.RDONLY if read_only else 0)
             self._graft(handle, found, ROOTFS, attributes)
         finally:
             os.close(handle)
 
-    def _overlay(self, mount: Mount, merged: str, *, read_only: bool) -> None:
+    def _overlay(self, mount: Mount, merged: str) -> None:
         """A second overlay of the same layers, each seen through the map.
 
         The kernel has no id-mapped mount of an overlay itself, but overlays of id-mapped
@@ -111,6 +116,8 @@ class Stage:
             )
         options = dict(each.partition("=")[::2] for each in mount.options.split(","))
         home = os.path.dirname(os.path.dirname(merged))  # noqa: PTH120
+        if "lowerdir" not in options:
+            raise RefusedError("the kernel does not say which layers the root has")
         lower = [os.path.join(home, each) for each in options["lowerdir"].split(":")]  # noqa: PTH118
         os.mkdir(f"{STAGE}/layers", 0o700)  # noqa: PTH102
         for number, layer in enumerate(lower):
@@ -121,14 +128,15 @@ class Stage:
             # Not dockerd's own: an overlay empties its work directory, and dockerd's could then
             # copy nothing up any more (`docker cp`). It goes with the container's directory.
             os.makedirs(f"{parent}/{_WORK}", mode=0o700, exist_ok=True)  # noqa: PTH103
-            self._layer(parent, "upper", writable=not read_only)
+            self._layer(parent, "upper", writable=True)
             data += f",upperdir=upper/{name},workdir=upper/{_WORK}"
         for name in ("metacopy", "redirect_dir", "xino", "nfs_export"):
             if name in options:
                 data += f",{name}={options[name]}"
         if "userxattr" in options:
             data += ",userxattr"
-        kernel.mount_overlay_as(self.block.first, f"{STAGE}/layers", ROOTFS, 0, data)
+        flags = kernel.MS_NODEV
+        kernel.mount_overlay_as(self.block.first, f"{STAGE}/layers", ROOTFS, flags, data)
 
     def _layer(self, path: str, name: str, *, writable: bool) -> None:
         handle = open_place(path)
@@ -152,7 +160,8 @@ class Stage:
                 "setuid program: close a directory above it (chmod 0700), or mount it nosuid"
             )
         target = self._target(handle)
-        self._graft(handle, source, target, kernel.NOSUID | (kernel.RDONLY if read_only else 0))
+        attributes = kernel.NOSUID | kernel.NODEV | (kernel.RDONLY if read_only else 0)
+        self._graft(handle, source, target, attributes)
         return target
 
     def plain_mount(self, handle: int, source: str, *, recursive: bool) -> str:
@@ -172,7 +181,7 @@ class Stage:
         return target
 
     def _check_own(self, handle: int, path: str, what: str, *, writable: bool) -> None:
-        if not self.own(handle, path):
+        if not self.own(handle, path, LAYERS):
             raise RefusedError(
                 f"{what}, {path}, is not known to be for containers only; their root would be "
                 "root there. --dedicated DIR says so of a directory above it"

@@ -147,6 +147,14 @@ def test_a_volume_that_is_a_mount_of_the_host_is_refused(mapped: Mapped) -> None
     mapped.ask("volume", "rm", "trick")
 
 
+@pytest.mark.parametrize("part", ["volumes", "overlay2"])
+def test_dockerds_own_directories_are_refused(mapped: Mapped, part: str) -> None:
+    path = mapped.docker.directory / "data" / part
+    code, output = mapped.run("--rm", f"--volume={path}:/x", BUSYBOX, "true")
+    assert code == 125
+    assert "bind mount of the host's" in output
+
+
 def test_the_engines_socket_is_of_no_use(mapped: Mapped) -> None:
     socket = f"--volume={mapped.docker.socket}:/docker.sock"
     code, output = mapped.run("--rm", socket, BUSYBOX, "true")

@@ -164,6 +164,7 @@ def test_a_lease_whose_creator_is_at_work_is_kept(place: Place) -> None:
         ({"linux": {"namespaces": [{"type": "mount"}]}}, "shares process ids of the host"),
         ({"process": {"user": {"uid": 65536, "gid": 0}}}, "process.user.uid is 65536"),
         ({"process": {"user": {"uid": 0, "gid": 0, "additionalGids": [1 << 32]}}}, "additional"),
+        ({"annotations": {"run.oci.keep_original_groups": "1"}}, "steers the runtime"),
         ({"mounts": [{"destination": "/x", "type": "ext4", "source": "/dev/x"}]}, "of ext4"),
         ({"mounts": [{"destination": "/x", "type": "bind", "source": "/etc"}]}, "host's /etc"),
         ({"mounts": [{"destination": "/x", "options": ["bind"], "source": "/"}]}, "host's /"),
@@ -201,6 +202,7 @@ def test_refused_without_a_bundle_of_its_kind(place: Place) -> None:
         (("--span", "0-65535"), "--span takes FIRST-LAST"),
         (("--span", "524288-524290"), "no block of 65536 ids is free"),
         (("--policy", str(place.directory / "none.yaml")), "none.yaml"),
+        (("--tenant", "docker", "--dedicated", "/"), "--dedicated / would"),
         (("--tenant", "docker", "--span", "1-2"), "pass one of"),
     ):
         done = place.with_options(*options)(*words)
