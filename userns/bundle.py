@@ -21,6 +21,8 @@ Config = dict[str, Any]
 
 MAXIMAL_CONFIG = 16 << 20
 """Bytes; containerd itself caps a request at that size."""
+NO_SETUID = ("nosuid", "rnosuid")
+"""Both: crun 1.8 does not set `nosuid` on a bind mount in a user namespace, `rnosuid` it does."""
 PING_GROUPS = "net.ipv4.ping_group_range"
 _NAMED = {"pid": "process ids", "network": "the network", "ipc": "System V IPC"}
 
@@ -133,9 +135,9 @@ def options_of(mount: Config) -> list[str]:
 def idmapped(mount: Config, block: IdRange) -> Config:
     """A bind mount whose ids the runtime shall see through the map, without setuid."""
     line = {"containerID": 0, "hostID": block.first, "size": block.count}
-    taken = ("suid", "nosuid", "idmap", "ridmap")
+    taken = ("suid", "rsuid", *NO_SETUID, "idmap", "ridmap")
     options = [each for each in options_of(mount) if each not in taken]
-    options += ["ridmap" if "rbind" in options else "idmap", "nosuid"]
+    options += ["ridmap" if "rbind" in options else "idmap", *NO_SETUID]
     return {**mount, "options": options, "uidMappings": [line], "gidMappings": [dict(line)]}
 
 

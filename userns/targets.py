@@ -14,6 +14,7 @@ from ..policies.errors import InputError, TargetError
 from ..policies.problems import did_you_mean, listed
 from ..policies.source import Problem, Source
 from ..policies.userns_model import Userns
+from .bundle import NO_SETUID
 from .ids import BLOCK, IdRange
 from .remap import with_remap
 
@@ -103,7 +104,7 @@ def _oci_maps(section: Userns, request: Request) -> bytes:
         maps = {"uidMappings": lines, "gidMappings": lines}
         tenants[name] = {
             "linux": {"namespaces": [{"type": "user"}], **maps},
-            "idmappedMount": {"options": ["bind", "idmap", "nosuid"], **maps},
+            "idmappedMount": {"options": ["bind", "idmap", *NO_SETUID], **maps},
         }
     return (json.dumps(tenants, indent=2) + "\n").encode()
 

@@ -164,7 +164,9 @@ def _staged_mount(entry: Config, stage: Stage, *, keep: bool) -> Config:
         if ordinary and stage.own(handle, path, VOLUMES):
             target = stage.own_mount(handle, path, read_only="ro" in options)
         elif keep or (destination == _INIT and "ro" in options and stat.S_ISREG(mode)):
-            target = stage.plain_mount(handle, path, recursive="rbind" in options)
+            target = stage.plain_mount(
+                handle, recursive="rbind" in options, read_only="ro" in options
+            )
         else:
             what = f"the host's {path}" if ordinary else f"{path}, which is no file or directory,"
             raise RefusedError(

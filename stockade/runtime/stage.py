@@ -164,10 +164,11 @@ class Stage:
         self._graft(handle, source, target, attributes)
         return target
 
-    def plain_mount(self, handle: int, source: str, *, recursive: bool) -> str:
+    def plain_mount(self, handle: int, *, recursive: bool, read_only: bool) -> str:
         """A mount of something as it is, where the container's root can come to it."""
         target = self._target(handle)
-        kernel.graft(handle, target, attributes=kernel.NOSUID, namespace=None, recursive=recursive)
+        attributes = kernel.NOSUID | (kernel.RDONLY if read_only else 0)
+        kernel.graft(handle, target, attributes=attributes, namespace=None, recursive=recursive)
         return target
 
     def _target(self, handle: int) -> str:

@@ -175,10 +175,10 @@ def test_an_idmapped_mount_has_both_maps_and_no_setuid() -> None:
     assert idmapped(entry, BLOCK) == {
         "destination": "/d",
         "source": "/s",
-        "options": ["rbind", "rw", "ridmap", "nosuid"],
+        "options": ["rbind", "rw", "ridmap", "nosuid", "rnosuid"],
         "uidMappings": [LINE],
         "gidMappings": [LINE],
     }
     once = idmapped({**entry, "options": ["bind"]}, BLOCK)
-    assert once["options"] == ["bind", "idmap", "nosuid"]
+    assert once["options"] == ["bind", "idmap", "nosuid", "rnosuid"]
     assert idmapped(once, BLOCK) == once

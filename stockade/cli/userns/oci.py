@@ -18,7 +18,6 @@ from ...userns.bundle import (
     Config,
     bind_mounts,
     idmapped,
-    options_of,
     read_config,
     render_config,
     shared_namespaces,
@@ -127,12 +126,13 @@ def _check_idmap(entry: Config, bundle: Path) -> None:
             "root as it serves the host's",
             hint="--mounts keep leaves it as it is",
         )
-    if not (nosuid or is_closed(str(source)) or "ro" in options_of(entry)):
+    # `ro` is no way out: the runtime sets it in the container's own mount namespace, whose root
+    # may take it back with CAP_SYS_ADMIN.
+    if not (nosuid or is_closed(str(source))):
         raise InputError.of(
             f"host users can reach `{source}`, where the container's root could leave them a "
             "setuid program of host root",
-            hint=f"chmod 0700 a directory above it, mount it nosuid, or add `ro` to the options "
-            f"of {entry['destination']}",
+            hint="chmod 0700 a directory above it, or mount it nosuid on the host",
         )
 
 

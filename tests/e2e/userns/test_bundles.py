@@ -33,12 +33,48 @@ def place(require: Callable[[object, str], None]) -> Iterator[Path]:
     remove_cgroups()
 
 
-def test_300_containers_keep_their_secrets(place: Path) -> None:
-    registry = {f"t{n}": f"{FIRST + 65536 * n}:65536" for n in range(COUNT)}
-    (place / "host/var/lib/stockade").mkdir(parents=True)
-    (place / "host/var/lib/stockade/userns.json").write_text(
-        json.dumps({"version": 1, "blocks": registry, "tombstones": {}})
+def write_registry(place: Path, count: int) -> None:
+    """Tenants t0, t1, … with a block each."""
+    blocks = {f"t{n}": f"{FIRST + 65536 * n}:65536" for n in range(count)}
+    path = place / "host/var/lib/stockade/userns.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"version": 1, "blocks": blocks, "tombstones": {}}))
+
+
+def test_a_mount_through_the_map(place: Path) -> None:
+    """crun does this from config.json; runc before 1.2 ignores it."""
+    write_registry(place, 1)
+    data = place / "closed" / "data"
+    data.mkdir(parents=True)
+    (data / "file").write_text("x")
+    mount = {"destination": "/shared", "type": "bind", "source": str(data), "options": ["rbind"]}
+    script = "stat -c %u /shared/file > /shared/seen; echo y > /shared/new; exec sleep 1000"
+    bundle = make_bundle(
+        place / f"{place.name}-0", make_root(place / "root"), script, mounts=[mount]
     )
+    words = ["userns", "oci", str(bundle), "--tenant", "t0", "--root", str(place / "host")]
+    assert run([*words, "--mounts", "idmap"]) == 2  # everybody can come there
+    (place / "closed").chmod(0o700)
+    assert run([*words, "--mounts", "idmap"]) == 0
+    assert run([*words]) == 0  # it has its map, and nothing is to be refused
+    runtime = Runtime("crun", place / "crun")
+    try:
+        pid = runtime.start(bundle)
+        _until(lambda: (data / "new").exists())
+        assert (data / "seen").read_text() == "0\n"
+        assert (data / "new").stat().st_uid == 0
+        shared = [
+            line
+            for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+            if " /shared " in line
+        ]
+        assert "nosuid" in shared[0]
+    finally:
+        runtime.end(bundle)
+
+
+def test_300_containers_keep_their_secrets(place: Path) -> None:
+    write_registry(place, COUNT)
     shared = place / "shared"
     shared.mkdir()
     shared.chmod(0o1777)

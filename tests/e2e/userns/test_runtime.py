@@ -138,6 +138,11 @@ def test_a_volume_that_is_a_mount_of_the_host_is_refused(mapped: Mapped) -> None
     code, output = mapped.run("--rm", "--volume=trick:/x", BUSYBOX, "cat", "/x/shadow")
     assert code == 125
     assert "bind mount of the host's" in output
+    # It can be kept as it is, and read-only where that was asked for.
+    code, output = mapped.run(
+        "--rm", "--volume=trick:/x:ro", BUSYBOX, "grep", " /x ", "/proc/mounts", runtime="keep"
+    )
+    assert (code, " ro,nosuid" in output) == (0, True), output
     # Kept as it is, it is no more than the host's files to somebody without rights.
     code, output = mapped.run(
         "--rm", "--volume=trick:/x", BUSYBOX, "cat", "/x/shadow", runtime="keep"

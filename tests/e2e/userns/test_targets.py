@@ -20,7 +20,7 @@ stockade: 1
 name: hosts
 userns:
   span: 524288-1879048191
-  tenants: {mapped: {blocks: 2}, other: {}}
+  tenants: {mapped: {blocks: 2}, other: {}, containers: {blocks: 4}}
 """
 PASSWD = (
     "root:x:0:0:root:/root:/bin/sh\nmapped:x:4242:4242::/:/bin/sh\nother:x:4243:4243::/:/bin/sh\n"
@@ -117,7 +117,6 @@ def test_newuidmap(host: Host, tenant: str, require: Callable[[object, str], Non
 
 def test_podman(host: Host, require: Callable[[object, str], None]) -> None:
     require(shutil.which("podman"), "needs podman")
-    words = host.compile("podman-args").read_text().split()
     place = host.directory / "podman"
     podman = ["podman", "--root", str(place / "root"), "--runroot", str(place / "run")]
     podman += ["--storage-driver=vfs", "--cgroup-manager=cgroupfs", "--runtime=runc"]
@@ -125,17 +124,18 @@ def test_podman(host: Host, require: Callable[[object, str], None]) -> None:
     archive = host.directory / "image.tar"
     archive.write_bytes(root_archive({}, {}))
     subprocess.run([*podman, "import", str(archive), "box"], check=True, capture_output=True)
-    script = [
-        *podman,
-        "run",
-        "--rm",
-        "--network=none",
-        "--log-driver=none",
-        *LIMITS,
-        *words,
-    ]
-    script += ["box", "cat", "/proc/self/uid_map", "/proc/self/gid_map"]
-    done = subprocess.run(
-        [*host.bound('exec "$@"'), "sh", *script], capture_output=True, text=True, timeout=120
-    )
-    assert done.stdout.split() == host.map("mapped") * 2, done.stderr
+
+    def run_with(tenant: str) -> list[str]:
+        words = host.compile("podman-args", tenant).read_text().split()
+        script = [*podman, "run", "--rm", "--network=none", "--log-driver=none", *LIMITS, *words]
+        script += ["box", "cat", "/proc/self/uid_map", "/proc/self/gid_map"]
+        command = [*host.bound('exec "$@"'), "sh", *script]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert run_with("mapped") == host.map("mapped") * 2
+    inside, outside, count = map(int, run_with("containers")[:3])
+    own = host.blocks["containers"]
+    assert (inside, count) == (0, 65536)
+    assert own.first <= outside <= own.last - 65535
