@@ -21,6 +21,7 @@ from ...userns.compare import Comparison, Kind, Line, Reaction, compare, maps_of
 from ...userns.dialects import DIALECTS, Dialect
 from ...userns.idmap import MapError, problems, read_map, read_shown_map, translate
 from ...userns.model import IdMap
+from ...userns.model import Kind as IdKind
 
 KERNEL = "kernel"
 """The reader of uid_map and gid_map, as --as has it."""
@@ -159,7 +160,9 @@ def _view(
         return _Absent(file.name)
     if file.is_map:
         return _MapView.of(file)
-    maps = maps_of(file.data, owner, dialects, accounts) if owner is not None else {}
+    groups = Path(file.name).name.endswith("subgid")
+    kind = IdKind.GID if groups else IdKind.UID
+    maps = maps_of(file.data, owner, dialects, accounts, kind) if owner is not None else {}
     return _SubView(file.name, compare(file.data, dialects, accounts), owner, maps)
 
 
