@@ -131,9 +131,9 @@ def _kept(
     disputed: list[tuple[str, IdRange]] = []
     for name, block in registry.blocks.items():
         tenant = wanted.get(name)
-        lines = claims.own.get(name, ())
-        for line in lines:
-            if not line.gives(name, block):
+        expected = b"%b:%d:%d" % (name.encode(), block.first, block.count)
+        for line in claims.own.get(name, ()):
+            if line.text != expected:
                 _contradicts(report, tenant, name, line, block)
         if claims.disputed(block):
             disputed.append((name, block))
@@ -318,6 +318,8 @@ class _Slots:
         """The first place from `start` on, before `end`, with so many free ones in a row."""
         at = self._next(start)
         while at < end:
+            if length == 1:
+                return at
             stop = next((at + i for i in range(1, length) if self._next(at + i) != at + i), None)
             if stop is None:
                 return at

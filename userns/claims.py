@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain, repeat
 from operator import add
 from sys import byteorder
+from typing import NamedTuple
 
 from ..policies.errors import InputError
 from ..policies.userns_model import Userns
@@ -36,9 +37,9 @@ MOST_ODD = 10_000
 _SHIFT = BLOCK.bit_length() - 1
 
 
-@dataclass(frozen=True, slots=True)
-class OwnLine:
-    """A line of subuid or subgid whose owner is a tenant."""
+class OwnLine(NamedTuple):
+    """A line of subuid or subgid whose owner is a tenant; a tuple, as tens of thousands are made
+    quickly."""
 
     kind: Kind
     line: int
@@ -168,7 +169,13 @@ def claims(
     for kind, data in ((Kind.UID, files.subuid), (Kind.GID, files.subgid)):
         same = kind is Kind.GID and data == files.subuid
         table = tables[0][1] if same else Table.read(data or b"")
-        mine = _own_lines(kind, table, keys, buried, own)
+        mine = [] if same else _own_lines(kind, table, keys, buried, own)
+        if same:
+            # The usual case; one file's work serves for both.
+            mine = [*skipped[Kind.UID]]
+            strict = {table.lines[index] for index in mine}
+            for lines in own.values():
+                lines += [each._replace(kind=kind) for each in lines if each.line in strict]
         single += _odd_lines(kind, table, keys, buried, accounts, own)
         skipped[kind] = frozenset(mine)
         if not same:
