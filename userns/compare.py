@@ -94,9 +94,12 @@ class Comparison:
         return 0 in self.table.starts or any(line.host_root for line in self.lines)
 
 
-def compare(data: bytes, dialects: Sequence[Dialect], accounts: Accounts) -> Comparison:
-    """What each of the dialects takes from a file. Never raises."""
-    table = Table.read(data)
+def compare(
+    data: bytes, dialects: Sequence[Dialect], accounts: Accounts, table: Table | None = None
+) -> Comparison:
+    """What each of the dialects takes from a file; `table` is that of the data, if it is there
+    already. Never raises."""
+    table = Table.read(data) if table is None else table
     kubelet = {KUBELET.encode(), str(accounts.logins.get(KUBELET, KUBELET)).encode()}
     part, numbers = _excerpt(data, table, lambda owner: owner in kubelet)
     text_of = dict(zip(numbers, part.split(b"\n"), strict=False))
