@@ -138,9 +138,9 @@ def main() -> None:
             taken, cpu, peak, said = measured(make, act)
             goal = "" if target is None else f"{target:.0f}"
             missed = (target is not None and taken > target) or peak > memory
-            print(
-                f"{name:47} {taken:8.2f} {goal:>6} {cpu:6.2f} {peak:5.0f}  {'MISSED ' * missed}{said}"
-            )
+            verdict = "MISSED: " if missed else ""
+            figures = f"{taken:8.2f} {goal:>6} {cpu:6.2f} {peak:5.0f}"
+            print(f"{name:47} {figures}  {verdict}{said}", flush=True)
 
         def empty() -> Path:
             return make_root(parent)

@@ -60,12 +60,19 @@ def unclaimed(section: Userns, root: Path) -> Iterable[IdRange]:
     written = claims(files, (), section)
     registry = read_registry(files.registry, str(root / host.REGISTRY))
     tenants = [*registry.blocks.values(), *registry.tombstones.values()]
-    tenants += [r for line in chain(*written.own.values()) for r in line.ranges]
+    for line in chain(*written.own.values()):
+        block = line.block()
+        if block is None:
+            raise RefusedError(
+                f"line {line.line} of {line.kind.value} is a tenant's, and readers take it for "
+                "different ids: stockade userns plan"
+            )
+        tenants.append(block)
     for span in section.spans:
         first = start = -(-span.first // section.block) * section.block
         while first + section.block - 1 <= span.last:
             block = IdRange(first, section.block)
-            if written.disputed(block) or any(each.overlaps(block) for each in tenants):
+            if not written.free(block) or any(each.overlaps(block) for each in tenants):
                 if start < first:
                     yield IdRange.between(start, first - 1)
                 start = first + section.block

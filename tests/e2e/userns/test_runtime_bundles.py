@@ -230,6 +230,11 @@ def test_a_span_gives_what_nobody_claims(place: Place) -> None:
     subuid.write_text(subuid.read_text() + f"bob:{free.pop()}:65536\n")
     done = runtime("create", "--bundle", str(two), two.name)
     assert "no block of 65536 ids is free" in done.stdout
+    # A line of a tenant that readers take for different ids: in doubt, none.
+    subuid.write_text(subuid.read_text() + "docker:0100000:65536\n")
+    done = runtime("create", "--bundle", str(two), two.name)
+    assert done.returncode == 1
+    assert "readers take it for different ids" in done.stdout
 
 
 def test_a_policy_names_the_span(place: Place) -> None:
