@@ -31,7 +31,7 @@ Examples:
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out
   stockade compile ci.yaml --target opa       (ci.opa.tar.gz)
-  stockade compile hosts.yaml --tenant web    (hosts.daemon.json, hosts.subuid, ...)
+  stockade compile hosts.yaml --tenant web    (hosts.daemon.json, ...)
 
 \b
 Then: docker run --security-opt seccomp=web.docker.json IMAGE

@@ -13,8 +13,9 @@ import os
 HELP = """\
 Usage: stockade-runtime [OPTIONS] COMMAND...
 
-An OCI runtime that gives every container a user namespace of its own, with a block of host
-ids that nobody else has. It prepares the bundle and becomes runc (or crun).
+An OCI runtime that gives every container a user namespace of its own, with a
+block of host ids that nobody else has. It prepares the bundle and becomes runc
+(or crun).
 
 Options, before those of the real runtime:
   --runtime PROGRAM  runc, crun or a path. Default: runc.
@@ -22,8 +23,8 @@ Options, before those of the real runtime:
   --span FIRST-LAST  Blocks from these host ids, where nobody claims them.
   --policy FILE      Blocks from the span of its `userns` section. Default, when
                      neither is given: /etc/stockade/runtime.yaml.
-  --mounts HOW       Bind mounts of host directories: `refuse` (default), or `keep`:
-                     as they are, host files then belong to nobody inside.
+  --mounts HOW       Bind mounts of host directories: `refuse` (default), or
+                     `keep`: as they are, files then belong to nobody inside.
   --dedicated DIR    Bind mounts from below DIR are idmapped; repeatable. For
                      directories that only containers use.
   --state DIR        Where leases are kept. Default: /var/lib/stockade.

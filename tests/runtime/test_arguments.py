@@ -2,7 +2,7 @@
 
 import pytest
 
-from stockade.runtime.arguments import UsageError, is_container_id, parse
+from stockade.runtime.arguments import HELP, UsageError, is_container_id, parse
 
 OURS = ["--runtime", "crun", "--tenant=docker", "--dedicated", "/a", "--dedicated=/b"]
 SHIM = ["--root", "/run/d/moby", "--log", "/b/log.json", "--log-format", "json", "--systemd-cgroup"]
@@ -75,3 +75,8 @@ def test_in_doubt_it_is_refused(words: list[str], reason: str) -> None:
 def test_container_ids() -> None:
     assert all(map(is_container_id, ["a", "a-b_c+d.e", "4f" * 32]))
     assert not any(map(is_container_id, ["", ".", "..", "a b", "a\n", "é", "a" * 201]))
+
+
+def test_the_help_fits_a_terminal() -> None:
+    assert max(map(len, HELP.splitlines())) <= 80
+    assert parse(["--help"]).command == "stockade-help"

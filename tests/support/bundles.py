@@ -64,8 +64,9 @@ def make_bundle(
 class Runtime:
     """runc or crun with a state directory of its own."""
 
-    def __init__(self, program: str, state: Path, *options: str) -> None:
-        wrapper = NO_UNIFIED if "crun" in program or "crun" in options else ()
+    def __init__(self, program: str, state: Path, *options: str, crun: bool = False) -> None:
+        """`crun`: whether it is, or becomes, crun."""
+        wrapper = NO_UNIFIED if crun else ()
         self.command = (*wrapper, program, *options, "--root", str(state))
         self.state = state
 

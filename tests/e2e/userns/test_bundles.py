@@ -57,7 +57,7 @@ def test_a_mount_through_the_map(place: Path) -> None:
     (place / "closed").chmod(0o700)
     assert run([*words, "--mounts", "idmap"]) == 0
     assert run([*words]) == 0  # it has its map, and nothing is to be refused
-    runtime = Runtime("crun", place / "crun")
+    runtime = Runtime("crun", place / "crun", crun=True)
     try:
         pid = runtime.start(bundle)
         _until(lambda: (data / "new").exists())
@@ -100,7 +100,10 @@ def test_300_containers_keep_their_secrets(place: Path) -> None:
         tenant = f"t{number % COUNT}"
         words = ["userns", "oci", str(bundle), "--tenant", tenant, "--mounts", "keep"]
         assert run([*words, "--root", str(place / "host")]) == 0
-    runtimes = [Runtime(program, place / program) for program in ("runc", "crun")]
+    runtimes = [
+        Runtime("runc", place / "runc"),
+        Runtime("crun", place / "crun", crun=True),
+    ]
 
     def start(number: int) -> int:
         return runtimes[number % 2].start(bundles[number])

@@ -32,7 +32,8 @@ class Place:
         """Our runtime with its state and host in this place."""
         path = self.directory / f"runtime-{len(list(self.directory.glob('runtime-*')))}"
         common = ("--state", str(self.state), "--host-root", str(self.host), "--runtime", program)
-        return Runtime(str(launcher(path, *common, *options)), self.directory / "run")
+        own = str(launcher(path, *common, *options))
+        return Runtime(own, self.directory / "run", crun=program == "crun")
 
     def bundle(self, name: str, script: str = "exec sleep 1000", **changes: Any) -> Path:
         """A bundle with a root of its own; `changes` replace keys of config.json."""
@@ -57,7 +58,7 @@ class Place:
 @pytest.fixture
 def place(require: Callable[[object, str], None]) -> Iterator[Place]:
     require(os.geteuid() == 0, "containers need root")
-    for program in ("runc", "/bin/busybox"):
+    for program in ("runc", "crun", "/bin/busybox"):
         require(shutil.which(program), f"needs {program}")
     place = Place(Path(tempfile.mkdtemp(prefix="stockade-runtime-")))
     registry = place.host / "var/lib/stockade/userns.json"
@@ -93,6 +94,17 @@ def test_the_root_is_seen_through_the_map_and_the_bundle_stays(place: Place) -> 
     assert place.runtime("delete", "--force", bundle.name).returncode == 0
     assert place.leases() == {}
     assert map_of(place.runtime.start(bundle))[1] == outside  # its own place again
+
+
+def test_crun_is_given_the_same(place: Place) -> None:
+    bundle = place.bundle("one")
+    runtime = place.with_options("--tenant", "docker", program="crun")
+    pid = runtime.start(bundle)
+    assert list(place.leases().values()) == [map_of(pid)[1]]
+    shown = runtime("exec", bundle.name, "stat", "-c%u", "/", "/bin/busybox")
+    assert shown.stdout.split() == ["0", "0"], shown.stdout
+    assert runtime("delete", "--force", bundle.name).returncode == 0
+    assert place.leases() == {}
 
 
 def test_creates_at_once_get_disjoint_blocks_until_there_is_none(place: Place) -> None:
