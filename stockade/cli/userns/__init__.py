@@ -12,6 +12,7 @@ _COMMANDS = {
     "plan": "Show which ids the tenants of a policy would get.",
     "apply": "Give them these ids: subuid, subgid and the registry.",
     "release": "Take tenants' ids away.",
+    "oci": "Give an OCI bundle the map of a tenant.",
 }
 
 
