@@ -1,12 +1,13 @@
 """Which ranges of a file have ids in common: columns of a million lines in under a second.
 
-Sort, then sweep, with a fast way out for the ordinary file in which nothing overlaps. Not every
+Sort, then sweep; `Holders.disjoint` tells the ordinary file, in which nothing overlaps. Not every
 pair is named (n equal ranges make n²/2 of them): every range that overlaps one before it is
 named once, with the one that reaches furthest.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Hashable, Iterator, Sequence
 from itertools import accumulate, islice
@@ -31,20 +32,10 @@ def by_start(starts: Sequence[int]) -> Order:
     return sorted(range(len(starts)), key=starts.__getitem__)
 
 
-def disjoint(starts: Sequence[int], counts: Sequence[int], order: Order) -> bool:
-    """Whether no id is in two ranges."""
-    if not isinstance(order, range):
-        starts = list(map(starts.__getitem__, order))
-        counts = list(map(counts.__getitem__, order))
-    return all(map(le, map(add, starts, counts), islice(starts, 1, None)))
-
-
 def between_owners(
     starts: Sequence[int], counts: Sequence[int], owners: Sequence[Hashable], order: Order
 ) -> Iterator[Overlap]:
     """Ranges with an id that another owner has too."""
-    if disjoint(starts, counts, order):
-        return
     # The range that reaches furthest, and the one that does so of all other owners.
     first = second = -1
     first_end = second_end = -1
@@ -83,11 +74,15 @@ class Holders:
 
     def __init__(self, starts: Sequence[int], counts: Sequence[int], order: Order) -> None:
         self._order = order
-        self._starts = list(map(starts.__getitem__, order))
-        ends = list(map(add, self._starts, map(counts.__getitem__, order)))
+        if not isinstance(order, range):
+            starts = array("Q", map(starts.__getitem__, order))
+            counts = array("Q", map(counts.__getitem__, order))
+        self._starts = starts
+        self._ends = array("Q", map(add, starts, counts))
+        self.disjoint = all(map(le, self._ends, islice(starts, 1, None)))
+        """Whether no id is in two ranges."""
         # The furthest end of all ranges up to each: where it is not beyond an id, none holds it.
-        self._reach = list(accumulate(ends, max))
-        self._ends = ends
+        self._reach = self._ends if self.disjoint else array("Q", accumulate(self._ends, max))
 
     def of(self, number: int) -> int | None:
         """The index of a range with this id in it; None when there is none."""

@@ -8,24 +8,52 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 
 from ..policies.source import Location, Source
 from ..policies.userns_model import Userns
 from ..userns.accounts import Accounts
-from ..userns.dialects import DIALECTS
-from ..userns.ids import LAST_ID, IdRange
+from ..userns.ids import IdRange
 from ..userns.model import Kind, LiveMap, Registry
 from ..userns.overlaps import Holders, Order, by_start
 from ..userns.table import Table
+from .oddlines import OddLine, show_range
 from .subjects import Place
 
+_LARGE = 1 << 16
+"""Characters."""
+_FEW = 50_000
+"""Ranges of which an index by owner costs nothing."""
 MOST_ODD = 2000
 """Odd lines of a file that are looked at; a file with more is no subuid file at all."""
-READERS = ("shadow-4.13", "shadow-4.20", "dockerd-20.10", "dockerd-28", "podman")
-"""Those that read lines of every owner; kubelet and Incus have rules of their own."""
+
+
+@dataclass(frozen=True)
+class LargeSource(Source):
+    """A text of which a few lines are shown: it is not taken apart as a whole."""
+
+    @cached_property
+    def _before(self) -> list[int]:
+        """How many lines end before each stretch of `_LARGE` characters."""
+        text = self.text
+        ends = (text.count("\n", at, at + _LARGE) for at in range(0, len(text), _LARGE))
+        return list(accumulate(ends, initial=0))
+
+    def line(self, number: int) -> str:
+        """The line with this number, counted from 1, without its end; empty when outside."""
+        if number < 1 or number > self._before[-1] + 1:
+            return ""
+        stretch = bisect_left(self._before, number - 1) - 1 if number > 1 else 0
+        start = stretch * _LARGE
+        for _ in range(number - 1 - self._before[stretch]):
+            start = self.text.index("\n", start) + 1
+        end = self.text.find("\n", start)
+        return self.text[start : len(self.text) if end < 0 else end].rstrip("\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +66,8 @@ class TextFile:
     @classmethod
     def of(cls, name: str, data: bytes) -> TextFile:
         """Bytes that are no UTF-8 show as U+FFFD."""
-        return cls(Source(name, data.decode("utf-8", "replace")), data)
+        text = data.decode("utf-8", "replace")
+        return cls(Source(name, text) if len(text) < _LARGE else LargeSource(name, text), data)
 
     def at(self, line: int, part: int | None = None) -> Location:
         """A line, or the field of it with this number; fields are parted by colons."""
@@ -49,84 +78,6 @@ class TextFile:
                 column = sum(map(len, fields[:part])) + part + 1
                 return Location(self.source, line, column, max(1, len(fields[part])))
         return Location(self.source, line, 1, max(1, len(text)))
-
-
-@dataclass(frozen=True, slots=True)
-class Reaction:
-    """What one reader makes of one line."""
-
-    reader: str
-    """Its title: "dockerd 28"."""
-    refuses: bool
-    """Whether it then takes nothing from the whole file."""
-    spoils: bool
-    """Whether the owner then gets nothing, from other lines neither."""
-    ranges: tuple[tuple[int, int], ...]
-    """First id and number, as it takes them; empty: it passes the line over."""
-
-    def __str__(self) -> str:
-        if self.refuses:
-            return "refuses the whole file"
-        if self.spoils:
-            return "gives the owner nothing"
-        if not self.ranges:
-            return "passes the line over"
-        return ", ".join(_range(first, count) for first, count in self.ranges)
-
-
-@dataclass(frozen=True)
-class OddLine:
-    """A line that is not of the one form that means the same to everybody."""
-
-    number: int
-    """From 1."""
-    raw: bytes = field(repr=False)
-    """Without its line feed."""
-    ended: bool
-    """Whether it has one."""
-
-    @cached_property
-    def owner(self) -> str:
-        """What stands before the first colon, without white space around it."""
-        return self.raw.partition(b":")[0].decode("utf-8", "replace").strip()
-
-    @cached_property
-    def reactions(self) -> tuple[Reaction, ...]:
-        """Of every reader of `READERS`, to this line alone."""
-        data = self.raw + (b"\n" if self.ended else b"")
-        return reactions(data, _somebody(self.raw.partition(b":")[0]))
-
-    @property
-    def divides(self) -> bool:
-        """Whether readers do not agree on it."""
-        return len(set(map(str, self.reactions))) > 1
-
-    @property
-    def said(self) -> str:
-        """The readers' reactions, equal ones together."""
-        return said(self.reactions)
-
-
-def reactions(data: bytes, accounts: Accounts) -> tuple[Reaction, ...]:
-    """What every reader of `READERS` makes of these bytes."""
-    found = []
-    for name in READERS:
-        dialect = DIALECTS[name]
-        reading = dialect.read(data, accounts)
-        ranges = tuple(dict.fromkeys((g.range.first, g.range.count) for g in reading.grants))
-        spoils = any(fault.owner is not None for fault in reading.faults)
-        found.append(Reaction(_short(dialect.title), reading.refused, spoils, ranges))
-    return tuple(found)
-
-
-def said(found: Sequence[Reaction]) -> str:
-    """`shadow 4.13, shadow 4.20: 100000-165535; dockerd 28: host root (0-65535)`."""
-    by_text: dict[str, list[str]] = {}
-    for each in found:
-        by_text.setdefault(str(each), []).append(each.reader)
-    if len(by_text) == 1:
-        return f"every reader: {next(iter(by_text))}"
-    return "; ".join(f"{', '.join(readers)}: {text}" for text, readers in by_text.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +98,7 @@ class Columns:
 
     def shown(self, index: int) -> str:
         """The range, for people."""
-        return _range(self.starts[index], self.counts[index])
+        return show_range(self.starts[index], self.counts[index])
 
 
 @dataclass(frozen=True)
@@ -207,32 +158,47 @@ class IdFile:
         return Holders(self.columns.starts, self.columns.counts, self.order)
 
     @cached_property
-    def by_owner(self) -> Mapping[bytes, int | list[int]]:
-        """Index of an owner's range, or indexes in file order where there are several."""
+    def several(self) -> Mapping[bytes, list[int]]:
+        """Owners of more than one range -> their indexes, in file order."""
         owners = self.columns.owners
-        found: dict[bytes, int | list[int]] = dict(zip(owners, range(len(owners)), strict=True))
-        if len(found) == len(owners):
-            return found
-        several: dict[bytes, int | list[int]] = {}
+        if len(set(owners)) == len(owners):
+            return {}
+        counted = Counter(owners)
+        found: dict[bytes, list[int]] = {}
         for index, owner in enumerate(owners):
-            before = several.get(owner)
-            if before is None:
-                several[owner] = index
-            elif isinstance(before, int):
-                several[owner] = [before, index]
-            else:
-                before.append(index)
-        return several
+            if counted[owner] > 1:
+                found.setdefault(owner, []).append(index)
+        return found
+
+    @property
+    def owners(self) -> Iterable[bytes]:
+        """Every owner once, in file order."""
+        return dict.fromkeys(self.columns.owners) if self.several else self.columns.owners
+
+    @cached_property
+    def numbers(self) -> tuple[bytes, ...]:
+        """Owners that are written as a UID."""
+        return tuple(dict.fromkeys(o for o in self.columns.owners if o.isdigit() and len(o) <= 10))
+
+    @cached_property
+    def by_owner(self) -> Mapping[bytes, int]:
+        """Index of the last range of every owner; for those who ask for many."""
+        owners = self.columns.owners
+        return dict(zip(owners, range(len(owners)), strict=True))
 
     def indexes(self, owner: bytes) -> Sequence[int]:
         """Of an owner's ranges, in file order."""
-        found = self.by_owner.get(owner, [])
-        return (found,) if isinstance(found, int) else found
-
-    @cached_property
-    def with_several(self) -> tuple[bytes, ...]:
-        """Owners of more than one range."""
-        return tuple(owner for owner, found in self.by_owner.items() if isinstance(found, list))
+        found = self.several.get(owner)
+        if found is not None:
+            return found
+        if "by_owner" in self.__dict__ or len(self.columns) <= _FEW:
+            index = self.by_owner.get(owner)
+            return () if index is None else (index,)
+        # Looking through the column costs less than an index of it, unless it is done often.
+        try:
+            return (self.columns.owners.index(owner),)
+        except ValueError:
+            return ()
 
     def place(self, line: int, part: int | None = None) -> Place:
         """A line of the file, or one of its fields: 0 the owner, 1 the first id, 2 the number."""
@@ -324,28 +290,3 @@ class MapSubject:
     def lines(self) -> Iterator[tuple[int, str]]:
         """Number from 1 and text of every line."""
         yield from enumerate(self.file.source.text.removesuffix("\n").split("\n"), 1)
-
-
-def _short(title: str) -> str:
-    """A reader's title without what it adds for people who do not know it."""
-    return title.partition(" (")[0].removesuffix(" and later")
-
-
-def stretch(first: int, last: int) -> str:
-    """`65536-131071`, or one id, for people."""
-    return str(first) if first == last else f"{first}-{last}"
-
-
-def _range(first: int, count: int) -> str:
-    last = first + count - 1
-    text = stretch(first, last)
-    if first == 0:
-        return f"host root ({text})"
-    return text if last <= LAST_ID else f"{text} (beyond the last id)"
-
-
-def _somebody(name: bytes) -> Accounts:
-    """Accounts in which the owner of a line is a login, so that only its form counts."""
-    owner = name.strip()
-    uid = owner if owner.isdigit() and len(owner) < 10 else b"1000"
-    return Accounts.read(owner + b":x:" + uid + b":1000::/:/bin/sh\n", None)

@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockade.userns.overlaps import Holders, between_owners, by_start, disjoint, within
+from stockade.userns.overlaps import Holders, between_owners, by_start, within
 
 RANGES = st.lists(
     st.tuples(st.integers(0, 40), st.integers(1, 12), st.sampled_from("abc")), max_size=12
@@ -54,7 +54,7 @@ def test_within(ranges: Ranges) -> None:
         if share(ranges[i], ranges[j])
     }
     assert {later for _, later in found} == wanted
-    assert disjoint(starts, counts, order) == (not wanted)
+    assert Holders(starts, counts, order).disjoint == (not wanted)
 
 
 @given(RANGES, st.integers(0, 60), st.integers(0, 10))

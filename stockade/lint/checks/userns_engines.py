@@ -23,7 +23,7 @@ _SHORTEST = len(b"0 1 1\n")
 
 
 def _extents(file: IdFile) -> Iterator[Found]:
-    many = (owner for owner in file.with_several if len(file.indexes(owner)) > MAXIMAL_EXTENTS)
+    many = (owner for owner, found in file.several.items() if len(found) > MAXIMAL_EXTENTS)
 
     def found(owner: bytes) -> Found:
         indexes = file.indexes(owner)
@@ -39,8 +39,7 @@ def _extents(file: IdFile) -> Iterator[Found]:
 
 def _page(file: IdFile) -> Iterator[Found]:
     def long() -> Iterator[tuple[bytes, int, int]]:
-        for owner in file.with_several:
-            indexes = file.indexes(owner)
+        for owner, indexes in file.several.items():
             if not PAGE_SIZE / 33 <= len(indexes) <= MAXIMAL_EXTENTS:
                 continue
             inside = size = over = 0

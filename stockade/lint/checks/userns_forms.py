@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from ...policies.findings import Severity
 from ..check import Check, Found
 from ..examples import shown, subuid
-from ..idfiles import MOST_ODD, IdFile, OddLine
+from ..idfiles import MOST_ODD, IdFile
+from ..oddlines import OddLine
 from .userns_common import MOBY, SHADOW, SUBUID, bounded, each_file
 
 _SPACE = re.compile(rb"[ \t\v\f]")

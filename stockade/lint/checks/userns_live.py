@@ -11,7 +11,8 @@ from ...userns.model import Extent, LiveMap
 from ...userns.overlaps import between_owners, by_start
 from ..check import Check, Found
 from ..examples import shown
-from ..idfiles import HostSubject, TextFile, stretch
+from ..idfiles import HostSubject, TextFile
+from ..oddlines import stretch
 from ..subjects import Place
 from .userns_common import bounded
 
@@ -53,7 +54,6 @@ def _live_root(subject: HostSubject) -> Iterator[Found]:
 def _live_outside(subject: HostSubject) -> Iterator[Found]:
     if subject.subuid is None:
         return
-    granted = _granted(subject)
 
     def outside() -> Iterator[tuple[LiveMap, Extent]]:
         for live in _looked_at(subject):
@@ -63,7 +63,7 @@ def _live_outside(subject: HostSubject) -> Iterator[Found]:
                 if (
                     FIRST_SUBORDINATE <= first <= LAST_ID
                     and not known
-                    and not any(start <= first and last <= end for start, end in granted)
+                    and not _granted(subject, first, last)
                 ):
                     yield live, extent
                     break
@@ -81,22 +81,18 @@ def _live_outside(subject: HostSubject) -> Iterator[Found]:
     yield from bounded(outside(), found, "namespaces")
 
 
-def _granted(subject: HostSubject) -> list[tuple[int, int]]:
-    """The ids that files and registry give to anybody, joined: first and last of each stretch."""
-    ranges = [(block.first, block.last) for block in subject.blocks.values()]
-    if subject.subuid is not None:
-        columns = subject.subuid.columns
-        ranges += [
-            (start, start + count - 1)
-            for start, count in zip(columns.starts, columns.counts, strict=True)
-        ]
-    joined: list[tuple[int, int]] = []
-    for first, last in sorted(ranges):
-        if joined and first <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
-        else:
-            joined.append((first, last))
-    return joined
+def _granted(subject: HostSubject, first: int, last: int) -> bool:
+    """Whether files and registry give all these ids to somebody."""
+    assert subject.subuid is not None
+    columns = subject.subuid.columns
+    while first <= last:
+        index = subject.subuid.holders.of(first)
+        block = next((each for each in subject.blocks.values() if first in each), None)
+        if index is None and block is None:
+            return False
+        ends = [] if index is None else [columns.starts[index] + columns.counts[index]]
+        first = max([*ends, *([] if block is None else [block.last + 1])])
+    return True
 
 
 def _live_shared(subject: HostSubject) -> Iterator[Found]:

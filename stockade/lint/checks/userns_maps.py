@@ -12,7 +12,8 @@ from ...userns.ids import BLOCK, FIRST_SUBORDINATE, ID_SPACE, LAST_ID
 from ...userns.model import Extent
 from ..check import Check, Found
 from ..examples import map_text
-from ..idfiles import MapSubject, stretch
+from ..idfiles import MapSubject
+from ..oddlines import stretch
 from .userns_common import KERNEL, bounded
 
 _S, _N = r"[ \t\v\f\r]", r"([0-9]{1,30})"

@@ -49,7 +49,7 @@ def _differ(subject: HostSubject) -> Iterator[Found]:
         return
     different = (
         owner
-        for owner in gids.by_owner
+        for owner in gids.owners
         if owner in uids.by_owner and _pairs(uids, owner) != _pairs(gids, owner)
     )
 
@@ -94,7 +94,7 @@ def _one_only(subject: HostSubject) -> Iterator[Found]:
                 f"add the line to {there.kind.value}, or delete it here",
             )
 
-        alone = (owner for owner in here.by_owner if owner not in there.by_owner)
+        alone = (owner for owner in here.owners if owner not in there.by_owner)
         yield from bounded(alone, found, "owners")
 
 
@@ -105,7 +105,7 @@ def _unknown(subject: HostSubject) -> Iterator[Found]:
     for file in subject.files:
         unknown = (
             owner
-            for owner in file.by_owner
+            for owner in file.owners
             if owner.strip()
             and owner not in _NO_LOGINS
             and _name(owner) not in accounts.logins
@@ -127,11 +127,7 @@ def _unknown(subject: HostSubject) -> Iterator[Found]:
 def _numeric_login(subject: HostSubject) -> Iterator[Found]:
     accounts = subject.accounts
     for file in subject.files:
-        logins = (
-            owner
-            for owner in file.by_owner
-            if owner.isdigit() and len(owner) <= 32 and _name(owner) in accounts.logins
-        )
+        logins = (owner for owner in file.numbers if _name(owner) in accounts.logins)
 
         def found(owner: bytes, file: IdFile = file) -> Found:
             name = _name(owner)
@@ -164,12 +160,11 @@ def _two_names(subject: HostSubject) -> Iterator[Found]:
 
 def _both(subject: HostSubject, file: IdFile) -> Iterator[tuple[bytes, bytes]]:
     """Owners of two names, that in digits first."""
-    for owner in file.by_owner:
-        if owner.isdigit() and len(owner) <= 10:
-            for name in subject.accounts.names.get(int(owner), ()):
-                login = name.encode("utf-8", "surrogateescape")
-                if login != owner and login in file.by_owner:
-                    yield owner, login
+    for owner in file.numbers:
+        for name in subject.accounts.names.get(int(owner), ()):
+            login = name.encode("utf-8", "surrogateescape")
+            if login != owner and login in file.by_owner:
+                yield owner, login
 
 
 def _kubelet(subject: HostSubject) -> Iterator[Found]:

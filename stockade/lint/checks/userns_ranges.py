@@ -102,19 +102,21 @@ def _beyond(file: IdFile) -> Iterator[Found]:
 def _too_few(file: IdFile) -> Iterator[Found]:
     columns = file.columns
 
-    def small() -> Iterator[tuple[bytes, int]]:
-        if len(columns) and not file.with_several and min(columns.counts) >= BLOCK:
-            return
-        for owner in file.by_owner:
-            indexes = file.indexes(owner)
-            total = sum(columns.counts[index] for index in indexes)
-            # One id for root is what LXC's raw.idmap needs, and no range for containers.
-            if total < BLOCK and owner not in _OWN_WORDS and (owner, total) != (b"root", 1):
-                yield owner, total
+    def small() -> Iterator[tuple[int, int]]:
+        """Index of an owner's first range and the number of all its ids."""
+        for index, count in enumerate(columns.counts):
+            if count < BLOCK:
+                owner = columns.owners[index]
+                own = file.several.get(owner, (index,))
+                if own[0] != index or owner in _OWN_WORDS:
+                    continue
+                total = sum(columns.counts[each] for each in own)
+                # One id for root is what LXC's raw.idmap needs, and no range for containers.
+                if total < BLOCK and (owner, total) != (b"root", 1):
+                    yield index, total
 
-    def found(each: tuple[bytes, int]) -> Found:
-        owner, total = each
-        index = file.indexes(owner)[0]
+    def found(each: tuple[int, int]) -> Found:
+        index, total = each
         return Found(
             f"{columns.owner(index)} has {total:,} ids; images use ids up to 65535 "
             f"(nobody is 65534)",

@@ -10,7 +10,8 @@ from ...userns.ids import FIRST_SUBORDINATE, LAST_ID, RESERVATIONS, Reservation
 from ...userns.overlaps import Overlap, between_owners, within
 from ..check import Check, Found
 from ..examples import shown, subuid
-from ..idfiles import HostSubject, IdFile, TextFile, stretch
+from ..idfiles import HostSubject, IdFile, TextFile
+from ..oddlines import stretch
 from .userns_common import KERNEL, MOBY, NEWUIDMAP, SHADOW, UIDS_GIDS, bounded
 
 _USUAL = frozenset({"the host's own users", "useradd's first fit"})
@@ -20,7 +21,7 @@ _USUAL = frozenset({"the host's own users", "useradd's first fit"})
 def _people(subject: HostSubject, file: IdFile) -> Sequence[Hashable]:
     """Whose each range is: a login and its UID as owners are one."""
     owners = file.columns.owners
-    digits = {owner for owner in file.by_owner if owner.isdigit() and len(owner) <= 10}
+    digits = file.numbers
     if not digits:
         return owners
     same: dict[bytes, bytes] = {}
@@ -41,6 +42,8 @@ def _shared(subject: HostSubject) -> Iterator[Found]:
     for file in subject.files:
         columns = file.columns
         people = _people(subject, file)
+        if file.holders.disjoint:
+            continue
         pairs = between_owners(columns.starts, columns.counts, people, file.order)
 
         def found(pair: Overlap, file: IdFile = file) -> Found:
@@ -62,7 +65,7 @@ def _own(subject: HostSubject) -> Iterator[Found]:
         columns = file.columns
         people = _people(subject, file)
         if people is columns.owners:
-            groups: Iterable[Sequence[int]] = map(file.indexes, file.with_several)
+            groups: Iterable[Sequence[int]] = file.several.values()
         else:
             found_: dict[Hashable, list[int]] = {}
             for index, person in enumerate(people):
@@ -106,9 +109,9 @@ def _duplicates(subject: HostSubject) -> Iterator[Found]:
 
         def repeated(file: IdFile = file) -> Iterator[tuple[int, int]]:
             columns = file.columns
-            for owner in file.with_several:
+            for indexes in file.several.values():
                 seen: dict[tuple[int, int], int] = {}
-                for index in file.indexes(owner):
+                for index in indexes:
                     key = (columns.starts[index], columns.counts[index])
                     first = seen.setdefault(key, index)
                     if columns.lines[first] != columns.lines[index]:
