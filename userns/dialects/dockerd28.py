@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..accounts import Accounts
+from ..ids import ID_SPACE
 from ..model import Fault, IdMap, Reading
 from .dialect import Dialect, Found, concatenated, read_table, spoiled, text_of, whole_line
 from .dockerd20 import IDENTITY, mapped
@@ -28,18 +29,20 @@ def _parse(line: int, raw: bytes) -> Iterator[Found]:
     text = trimmed(text_of(scanned(raw)))
     if not text:
         return
+    if text.startswith("#"):
+        # An entry to this reader, but the C library and dockerd know no login of such a name.
+        yield whole_line(line, raw, "an owner that no login can be: passed over")
+        return
     owner, *fields = text.split(":")
     # Fields that are missing stay 0 as well; a fourth is not looked at.
-    numbers = []
-    for index in range(2):
-        written = fields[index] if index < len(fields) else ""
-        value, sound = signed(written)
-        if not sound and index == 0:
-            what = f"`{value}`" if value else "0, the HOST ROOT"
-            message = f"no start that it reads: it becomes {what}"
-            yield Fault(line, 1, max(1, len(raw)), message, fatal=False)
-        numbers.append(value)
-    yield from mapped(line, raw, owner, *numbers)
+    (start, sound), (count, _) = (
+        signed(fields[index] if index < len(fields) else "") for index in range(2)
+    )
+    if not sound and count % ID_SPACE:
+        what = "0, the HOST ROOT" if start == 0 else str(start)
+        message = f"no start that it reads: it becomes {what}"
+        yield Fault(line, 1, max(1, len(raw)), message, fatal=False)
+    yield from mapped(line, raw, owner, start, count)
 
 
 def of_owner(result: Reading, owner: str, accounts: Accounts) -> IdMap:

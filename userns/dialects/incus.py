@@ -44,8 +44,11 @@ def _parse(line: int, raw: bytes) -> Iterator[Found]:
 
 def of_owner(result: Reading, owner: str, accounts: Accounts) -> IdMap:
     """The lines with the login's name in any case; only if there are none, those with its UID.
-    Every line begins at inside id 0, so that two of them are a map that the kernel refuses."""
-    uid = accounts.logins.get(owner)
+    Every line begins at inside id 0, so that two of them are a map that the kernel refuses.
+    Its daemon is root; other owners get nothing from it."""
+    uid = 0 if owner == "root" else accounts.logins.get(owner)
+    if uid != 0:
+        return ()
     for name in (owner, str(uid)):
         names = {name} | {g.owner for g in result.grants if _equal(g.owner, name)}
         names |= {f.owner for f in result.faults if f.owner and _equal(f.owner, name)}

@@ -44,8 +44,8 @@ def _faults(index: int, grant: Grant) -> Iterator[Fault]:
         reasons.append(f"the count is no multiple of {BLOCK}")
     if count // BLOCK < MAXIMAL_PODS:
         reasons.append(f"too few ids for {MAXIMAL_PODS} pods of {BLOCK}")
-    for reason in reasons:
-        message = f"{reason}; the kubelet does not start"
+    if reasons:
+        message = f"the kubelet does not start: {'; '.join(reasons)}"
         yield Fault(grant.line, 1, 1, message, False, grant.owner)
 
 
