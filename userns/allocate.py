@@ -28,6 +28,8 @@ class Drift:
     tenant: str
     message: str
     """A clause about the tenant: "is no longer in the policy; ..."."""
+    disputed: bool = False
+    """Whether others have ids of the tenant's block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def _kept(
     for (name, block), claimed in zip(disputed, holders, strict=True):
         by = ", ".join(claim.holder for claim in claimed)
         message = f"has {block}, where others have ids too: {by}"
-        drift.append(Drift(name, message))
+        drift.append(Drift(name, message, disputed=True))
         if {line.kind for line in claims.own.get(name, ())} != {Kind.UID, Kind.GID}:
             tenant = wanted.get(name)
             report.add(
@@ -277,9 +279,8 @@ class _Slots:
         self, spans: Sequence[IdRange], size: int, claims: Claims, taken: Sequence[IdRange]
     ) -> None:
         self.size = size
-        busy = bytearray(claims.held)
-        for at, used in enumerate(claims.in_use):
-            busy[at] |= used
+        marks = int.from_bytes(claims.held, "big") | int.from_bytes(claims.in_use, "big")
+        busy = bytearray(marks.to_bytes(len(claims.held), "big"))
         for each in taken:
             first, last = each.first // BLOCK, each.last // BLOCK
             busy[first : last + 1] = b"\1" * (last - first + 1)

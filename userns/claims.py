@@ -21,9 +21,10 @@ from ..policies.errors import InputError
 from ..policies.userns_model import Userns
 from .accounts import Accounts
 from .dialects import DIALECTS
+from .host import REGISTRY
 from .ids import BLOCK, FIRST_SUBORDINATE, ID_SPACE, RESERVATIONS, IdRange
 from .logindefs import reservations
-from .model import Claim, HostFiles, Kind, LiveMap
+from .model import Claim, HostFiles, Kind, LiveMap, Registry
 from .registry import read as read_registry
 from .table import Table
 
@@ -141,16 +142,18 @@ def claims(
     live: Sequence[LiveMap] = (),
     section: Userns | None = None,
     listed: Iterable[tuple[str, int]] = (),
+    registry: Registry | None = None,
 ) -> Claims:
     """The union of all that is written and all that is in use.
 
     `section`: its spans lift the reservations inside them, its `reserved` are claims, and lines
     of its tenants count as their own. `listed`: further accounts, (name for people, id), such as
-    a directory service's. Raises InputError for a registry that cannot be read, or a file of
-    which too many lines are out of form.
+    a directory service's. `registry`: that of the files, where it has been read already. Raises
+    InputError for one that cannot be read, or a file of which too many lines are out of form.
     """
     accounts = Accounts.read(files.passwd, files.group)
-    registry = read_registry(files.registry, "userns.json")
+    if registry is None:
+        registry = read_registry(files.registry, REGISTRY)
     tenants = {*registry.blocks, *registry.tombstones}
     named = {each.name for each in (section.tenants if section else ())}
     keys = _owner_keys(tenants | named, accounts)
@@ -175,7 +178,7 @@ def claims(
         _covered(single, tables, skipped),
         _covered(running, [], {}),
         {name: tuple(lines) for name, lines in own.items()},
-        (*single, *running),
+        tuple(dict.fromkeys((*single, *running))),
         tuple(tables),
         skipped,
     )
@@ -200,7 +203,14 @@ def _covered(
             start, count = table.starts[index], table.counts[index]
             change[start >> _SHIFT] -= 1
             change[((start + count - 1) >> _SHIFT) + 1] += 1
-    return bytes(1 if open_ else 0 for open_ in accumulate(change[at] for at in range(BLOCKS)))
+    covered = bytearray(BLOCKS)
+    reaching, since = 0, 0
+    for at in sorted(change):
+        if reaching:
+            covered[since:at] = b"\1" * (at - since)
+        reaching += change[at]
+        since = at
+    return bytes(covered)
 
 
 def _blocks_of(ids: array[int]) -> Iterable[int]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..policies.errors import InputError
@@ -36,6 +37,8 @@ from .model import HostFiles
 
 _STATE = (("var", 0o755), ("lib", 0o755), ("stockade", 0o700))
 """Directories of the registry and the modes they are made with."""
+_FIELDS = ((SUBUID, "subuid"), (SUBGID, "subgid"), (REGISTRY, "registry"))
+"""Names below the root, and the fields of HostFiles."""
 
 
 class Session:
@@ -76,10 +79,8 @@ class Session:
         full disk, changed by somebody who took no lock); also when one of the last steps fails,
         which the next session does again.
         """
-        olds = {
-            SUBUID: self.files.subuid,
-            SUBGID: self.files.subgid,
-            REGISTRY: self.files.registry,
+        olds: dict[str, bytes | None] = {
+            name: getattr(self.files, field) for name, field in _FIELDS
         }
         steps: dict[str, Step] = {}
         for name in ORDER:
@@ -89,7 +90,9 @@ class Session:
         if steps:
             self._prepare(contents, steps)
             self._finish(steps)
-            self.files = read_host(self.root)
+            self.files = replace(
+                self.files, **{field: contents[name] for name, field in _FIELDS if name in steps}
+            )
         return tuple(steps)
 
     def _prepare(self, contents: Mapping[str, bytes], steps: Mapping[str, Step]) -> None:

@@ -165,7 +165,7 @@ CHECKS = (
         subuid("alice:0x77359400:65536"),
         _GOOD,
         lambda line: "a number in hexadecimal",
-        "write it in decimal, as shadow takes it (--fix does)",
+        "write it in decimal, as shadow takes it (--fix does where that is no guess)",
         1,
     ),
     _check(
@@ -233,7 +233,7 @@ CHECKS = (
         subuid("alice: 2000224256:65536"),
         _GOOD,
         lambda line: "white space in the line",
-        "take it out (--fix does)",
+        "take it out (--fix does where that is no guess)",
     ),
     _check(
         "subid-extra-field",
@@ -271,7 +271,7 @@ CHECKS = (
         shown({"subuid": "alice:2000224256:65536\r\n"}),
         _GOOD,
         lambda line: "the line ends in a carriage return",
-        "end lines with a line feed only (--fix does)",
+        "end lines with a line feed only (--fix does where that is no guess)",
     ),
     _check(
         "subid-final-newline",
@@ -284,7 +284,7 @@ CHECKS = (
         shown({"subuid": "alice:2000224256:65536"}),
         _GOOD,
         lambda line: "the last line does not end in a line feed: shadow 4.20 cannot read the file",
-        "end it with a line feed (--fix does)",
+        "end it with a line feed (--fix does where that is no guess)",
     ),
     _check(
         "subid-comment",

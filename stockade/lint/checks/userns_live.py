@@ -36,7 +36,10 @@ def _live_root(subject: HostSubject) -> Iterator[Found]:
     def roots() -> Iterator[tuple[LiveMap, Extent]]:
         for live in _looked_at(subject):
             for extent in live.uid_map:
-                if extent.outside == 0:
+                # All ids as they are: as a rule this is the host's own namespace, which cannot be
+                # told from another where the process may not be looked at.
+                whole = extent == Extent(0, 0, LAST_ID + 1) and subject.focus is None
+                if extent.outside == 0 and not whole:
                     yield live, extent
                     break
 

@@ -33,9 +33,14 @@ def _people(subject: HostSubject, file: IdFile) -> Sequence[Hashable]:
 
 
 def _pairs(file: IdFile, pairs: Iterable[Overlap]) -> Iterator[Overlap]:
-    """Those of two lines: what two readers take from one line is no overlap."""
+    """Those of two lines, for what two readers take from one line is no overlap, and above the
+    host's own ids, which each of the two is told about anyway."""
     lines = file.columns.lines
-    return (pair for pair in pairs if lines[pair.earlier] != lines[pair.later])
+    return (
+        pair
+        for pair in pairs
+        if lines[pair.earlier] != lines[pair.later] and _stretch(file, pair)[1] >= FIRST_SUBORDINATE
+    )
 
 
 def _shared(subject: HostSubject) -> Iterator[Found]:
@@ -132,10 +137,14 @@ def _duplicates(subject: HostSubject) -> Iterator[Found]:
 
 
 def _common(file: IdFile, pair: Overlap) -> str:
+    return stretch(*_stretch(file, pair))
+
+
+def _stretch(file: IdFile, pair: Overlap) -> tuple[int, int]:
+    """The first and the last id that both have."""
     columns = file.columns
     first = max(columns.starts[each] for each in pair)
-    end = min(columns.starts[each] + columns.counts[each] for each in pair)
-    return stretch(first, end - 1)
+    return first, min(columns.starts[each] + columns.counts[each] for each in pair) - 1
 
 
 def _accounts_inside(
