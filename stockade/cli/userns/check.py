@@ -181,17 +181,23 @@ def _of_process(pid: int) -> Iterator[object]:
     for name in ("uid_map", "gid_map"):
         yield read_map(str(process / name))
     try:
-        namespace = (process / "ns" / "user").stat()
+        namespace = _namespace(process)
     except OSError:
         click.echo(
-            f"note: the namespace of process {pid} cannot be compared; run as root", err=True
+            f"note: process {pid} cannot be compared with others; run as root", err=True
         )
         return
     live = []
     for each in live_maps():
         try:
-            same = (Path("/proc") / str(each.pid) / "ns" / "user").stat() == namespace
+            same = _namespace(Path("/proc") / str(each.pid)) == namespace
         except OSError:
             same = False
         live.append(replace(each, pid=pid) if same else each)
     yield replace(read_tree(Path("/"), tuple(live)), focus=pid)
+
+
+def _namespace(process: Path) -> tuple[int, int]:
+    """What tells a process's user namespace from others; raises OSError."""
+    status = (process / "ns" / "user").stat()
+    return status.st_dev, status.st_ino
