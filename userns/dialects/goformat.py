@@ -33,14 +33,17 @@ def trimmed(text: str) -> str:
 def signed(text: str) -> tuple[int, bool]:
     """strconv.ParseInt(text, 10, 64): the number that it returns, and whether without an error.
 
-    With an error that number is 0 (syntax) or the nearest that fits (range).
+    With an error that number is 0 (syntax) or the nearest that fits (range). Digits beyond 64
+    bits are an error of range at once, whatever stands behind them.
     """
-    match = _SIGNED.fullmatch(text)
+    match = _SIGNED.match(text)
     if match is None:
         return 0, False
     digits = match[2].lstrip("0")
     # Longer than any number that fits: Python need not make an integer of it.
     value = int(digits or "0") if len(digits) < 25 else 1 << 80
+    if match.end() < len(text) and value < 1 << 64:
+        return 0, False
     if match[1] == "-":
         return (-value, True) if value <= _MAXIMUM + 1 else (-_MAXIMUM - 1, False)
     return (value, True) if value <= _MAXIMUM else (_MAXIMUM, False)
