@@ -183,9 +183,7 @@ def _of_process(pid: int) -> Iterator[object]:
     try:
         namespace = _namespace(process)
     except OSError:
-        click.echo(
-            f"note: process {pid} cannot be compared with others; run as root", err=True
-        )
+        click.echo(f"note: process {pid} cannot be compared with others; run as root", err=True)
         return
     live = []
     for each in live_maps():
