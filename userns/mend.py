@@ -153,7 +153,9 @@ def _safe(table: Table, written: dict[int, _Entry]) -> dict[int, _Entry]:
         )
         if not same:
             bad |= {numbers[each - lines] for each in pair if each >= lines}
-    return {number: entry for number, entry in written.items() if number not in bad}
+    # The sweep names a range once: what is said of it holds for those that are equal to it.
+    unsafe = {written[number] for number in bad}
+    return {number: entry for number, entry in written.items() if entry not in unsafe}
 
 
 def _why(old: bytes) -> str:

@@ -125,6 +125,13 @@ def _remap_owner(subject: HostSubject) -> Iterator[Found]:
             "make the login, or write `default`",
         )
         return
+    group = setting[0].partition(":")[2] or login or user
+    if subject.group is not None and not group.isdigit() and group not in subject.accounts.groups:
+        yield Found(
+            f"there is no group {group}, and dockerd does not start without it",
+            setting[1],
+            f"make it: groupadd {group}",
+        )
     for file in subject.files:
         if not any(file.indexes(name.encode("utf-8", "surrogateescape")) for name in names):
             yield Found(
@@ -209,8 +216,8 @@ CHECKS = (
         "docker-remap-without-ranges",
         "dockerd's userns-remap names a user without ranges",
         Severity.ERROR,
-        "dockerd looks the user up in passwd, then in subuid and subgid, and does not start when "
-        "one of them does not have it.",
+        "dockerd looks the user up in passwd, a group of the same name in group, then the user in "
+        "subuid and subgid, and does not start when one of them does not have it.",
         (_DOCKER, MOBY),
         _daemon("bob"),
         _daemon("alice"),
