@@ -115,7 +115,7 @@ def _group_id(fields: list[bytes]) -> int | None:
 
 
 def _number(text: bytes) -> int | None:
-    """strtou32 of files-parse.c: a sign is accepted, and what is too large is cut to 2^32-1."""
+    """A number as INT_FIELD takes it: strtoul(3), signs included, of at most 32 bits."""
     match = _NUMBER.fullmatch(text)
     if match is None:
         return None
@@ -123,7 +123,7 @@ def _number(text: bytes) -> int | None:
     value = int(match[2]) if len(match[2].lstrip(b"0")) < 25 else 1 << 80
     if match[1] == b"-" and value < 1 << 64:
         value = -value % (1 << 64)
-    return min(value, ID_SPACE - 1)
+    return value if value < ID_SPACE else None
 
 
 def _fault(line: int, raw: bytes, message: str) -> Fault:

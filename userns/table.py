@@ -85,7 +85,11 @@ def _add_strict(
     the last; None, and nothing added, when a range is too large after all."""
     parts = chunk.replace(b"\n", b":").split(b":")
     firsts = array("Q", map(int, islice(parts, 1, None, 3)))
-    amounts = array("Q", map(int, islice(parts, 2, None, 3)))
+    written = parts[2::3]
+    if len(set(written)) == 1:  # most files have nothing but 65536
+        amounts = array("Q", [int(written[0])]) * len(written)
+    else:
+        amounts = array("Q", map(int, written))
     # The cheap bound first: it is enough for nearly every file.
     if max(firsts) + max(amounts) > ID_SPACE and max(map(add, firsts, amounts)) > ID_SPACE:
         return None

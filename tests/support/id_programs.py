@@ -1,12 +1,14 @@
-"""newuidmap, newgidmap, getsubids and podman as they are, with subuid files of our own.
+"""newuidmap, newgidmap, getsubids, podman and the C library as they are, with files of our own.
 
 They read fixed names, so a process in a mount and a process namespace of its own, with files of
 ours over /etc/subuid and the like, runs them; it ends with everything that they started.
 """
 
 import ctypes
+import grp
 import json
 import os
+import pwd
 import subprocess
 import sys
 import tempfile
@@ -57,6 +59,16 @@ class IdPrograms:
     def may_map(self, first: int, count: int, kind: str = "uid") -> bool:
         """Whether newuidmap (newgidmap) lets alice map these ids."""
         return bool(self._ask("map", kind, first, count))
+
+    def put_accounts(self, name: str, data: bytes) -> None:
+        """Make this the content of /etc/passwd or /etc/group."""
+        (self.top / name).write_bytes(data)
+
+    def entries(self, database: str) -> list[tuple[str, int]]:
+        """The names and ids of all entries of passwd or group that the C library sees, without
+        those for NIS: it lists them, but finds no login by them."""
+        found: list[tuple[str, int]] = self._ask("entries", database)  # type: ignore[assignment]
+        return [(name, number) for name, number in found if not name.startswith(("+", "-"))]
 
     def getsubids(self, owner: str) -> list[tuple[int, int]]:
         """The ranges that getsubids lists, in its order; none when it fails."""
@@ -112,6 +124,16 @@ def _map(kind: str, first: int, count: int) -> bool:
     return done.returncode == 0
 
 
+def _entries(database: str) -> list[tuple[str, int]]:
+    _LIBC.__nss_configure_lookup(database.encode(), b"files")
+    found: list[tuple[str, int]]
+    if database == "passwd":
+        found = [(entry.pw_name, entry.pw_uid) for entry in pwd.getpwall()]
+    else:
+        found = [(entry.gr_name, entry.gr_gid) for entry in grp.getgrall()]
+    return [(name, number % (1 << 32)) for name, number in found]  # Python has -1 for the last
+
+
 def _getsubids(owner: str) -> str:
     done = subprocess.run(["getsubids", owner], capture_output=True, text=True)
     return "" if done.returncode else done.stdout
@@ -141,10 +163,11 @@ def _serve(top: Path) -> None:
         subprocess.run(["mount", "--bind", top / name, f"/etc/{name}"], check=True)
     for line in sys.stdin:
         what, *words = json.loads(line)
-        if what == "map":
-            answer: object = _map(*words)
+        answer: object
+        if what == "podman":
+            answer = _podman(top)
         else:
-            answer = _getsubids(*words) if what == "getsubids" else _podman(top)
+            answer = {"map": _map, "getsubids": _getsubids, "entries": _entries}[what](*words)
         print(json.dumps(answer), flush=True)
 
 
