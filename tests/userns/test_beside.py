@@ -79,7 +79,7 @@ def test_beside_useradd(tmp_path, option, require):
         tmp_path / "r", subuid=b"", subgid=b"", shadow=b"", login_defs=LOGIN_DEFS,
         passwd=b"root:x:0:0::/root:/bin/sh\n", group=b"root:x:0:\n",
     )  # fmt: skip
-    logins = [f"user{at}" for at in range(15 if option == "--root" else 6)]
+    logins = [f"user{at}" for at in range(15 if option == "--root" else 3)]
 
     def useradd():
         for name in logins:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from ...policies.errors import InputError
 from ...policies.source import printable
 from ...userns.commit import Session, session
 from ...userns.host import REGISTRY
+from ...userns.ids import IdRange
 from ...userns.model import LiveMap
 from ...userns.outlook import removal, users
 from ...userns.registry import read
@@ -69,15 +70,31 @@ def command(
         raise click.UsageError("--forget needs --scan DIR or --confirm-unused")
     top = Path(root)
     live = live_of(top)
-    if tenants:
-        with session(top) as held:
-            _release(held, tenants, live)
     wanted = [*dict.fromkeys((*forget, *(tenants if checked else ())))]
-    return _forget(top, wanted, scan, live) if wanted else 0
+    with session(top) as held:
+        say_finished(held.finished)
+        removal(held.files, tenants, wanted)  # refuses what is not there, before anything is done
+        registry = read(held.files.registry, REGISTRY)
+        blocks = {**registry.blocks, **registry.tombstones}
+        for name in wanted:
+            _refuse_running(name, blocks[name], live)
+        if tenants:
+            _release(held, tenants, live)
+    return _forget(top, {name: blocks[name] for name in wanted}, scan) if wanted else 0
+
+
+def _refuse_running(name: str, block: IdRange, live: Sequence[LiveMap]) -> None:
+    """Raises InputError when a live user namespace has ids of a block that is to be forgotten."""
+    running = users(live, block)
+    if running:
+        raise InputError.of(
+            f"process {running[0].pid} ({running[0].command}) runs with ids of `{name}`, which "
+            "cannot be forgotten now",
+            hint="stop it first; or only release the tenant",
+        )
 
 
 def _release(held: Session, tenants: Sequence[str], live: Sequence[LiveMap]) -> None:
-    say_finished(held.finished)
     found = removal(held.files, tenants, ())
     held.commit({change.name: change.content for change in found.changes})
     show(found.changes)
@@ -87,34 +104,21 @@ def _release(held: Session, tenants: Sequence[str], live: Sequence[LiveMap]) -> 
             note(f"process {each.pid} ({each.command}) still runs with ids of `{name}`")
 
 
-def _forget(top: Path, wanted: Sequence[str], scan: Sequence[str], live: Sequence[LiveMap]) -> int:
-    """Looks, without the locks: a tombstone's ids are nobody's meanwhile."""
+def _forget(top: Path, wanted: Mapping[str, IdRange], scan: Sequence[str]) -> int:
+    """Looks, without the locks: the ids of a tombstone are nobody's meanwhile."""
+    left = list(islice(owned(scan, [*wanted.values()]), _MOST_SHOWN + 1))
+    for each in left[:_MOST_SHOWN]:
+        click.echo(f"{each.uid}:{each.gid} {printable(each.path)}")
+    if left:
+        beyond = "more than " if len(left) > _MOST_SHOWN else ""
+        number = plural(min(len(left), _MOST_SHOWN), "file")
+        click.echo(f"{beyond}{number} still of these ids; the tombstones stay", err=True)
+        return 1
     with session(top) as held:
-        say_finished(held.finished)
         tombstones = read(held.files.registry, REGISTRY).tombstones
-        removal(held.files, (), wanted)  # refuses what is not there before anything is looked for
-    blocks = [tombstones[name] for name in wanted]
-    for name, block in zip(wanted, blocks, strict=True):
-        running = users(live, block)
-        if running:
-            raise InputError.of(
-                f"process {running[0].pid} ({running[0].command}) runs with ids of `{name}`; its "
-                "tombstone stays",
-                hint="stop it, then forget the tenant",
-            )
-    if scan:
-        left = list(islice(owned(scan, blocks), _MOST_SHOWN + 1))
-        for each in left[:_MOST_SHOWN]:
-            click.echo(f"{each.uid}:{each.gid} {printable(each.path)}")
-        if left:
-            beyond = "more than " if len(left) > _MOST_SHOWN else ""
-            number = plural(min(len(left), _MOST_SHOWN), "file")
-            click.echo(f"{beyond}{number} still of these ids; the tombstones stay", err=True)
-            return 1
-    with session(top) as held:
-        if read(held.files.registry, REGISTRY).tombstones != tombstones:
+        if any(tombstones.get(name) != block for name, block in wanted.items()):
             raise InputError.of("the registry has changed meanwhile", hint="run it again")
-        found = removal(held.files, (), wanted)
+        found = removal(held.files, (), [*wanted])
         held.commit({change.name: change.content for change in found.changes})
     show(found.changes)
     click.echo(f"{plural(len(wanted), 'tombstone')} removed", err=True)
