@@ -26,6 +26,7 @@ from .checks import (
     userns_live,
     userns_maps,
     userns_owners,
+    userns_policy,
     userns_ranges,
     userns_sharing,
 )
@@ -44,6 +45,7 @@ CHECKS: tuple[Check, ...] = (
     *authz_root.CHECKS,
     *authz.CHECKS,
     *authz_rules.CHECKS,
+    *userns_policy.CHECKS,
     *userns_ranges.CHECKS,  # subuid and subgid
     *userns_sharing.CHECKS,
     *userns_owners.CHECKS,

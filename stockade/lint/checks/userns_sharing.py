@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from ...policies.findings import Severity
+from ...policies.userns_model import Span
 from ...userns.accounts import Entry
-from ...userns.ids import FIRST_SUBORDINATE, LAST_ID, RESERVATIONS, Reservation
+from ...userns.ids import FIRST_SUBORDINATE, LAST_ID, RESERVATIONS, IdRange, Reservation
 from ...userns.overlaps import Overlap, between_owners, within
 from ..check import Check, Found
 from ..examples import shown, subuid
@@ -182,17 +183,24 @@ def _groups(subject: HostSubject) -> Iterator[Found]:
 
 
 def _reserved(subject: HostSubject) -> Iterator[Found]:
-    spans = subject.policy.spans if subject.policy is not None else ()
     for file in subject.files:
         for each in RESERVATIONS:
-            lifted = any(
-                span.first <= each.range.first and each.range.last <= span.last for span in spans
-            )
-            if each.name in _USUAL or lifted:
-                continue
-            index = file.holders.touching(each.range.first, each.range.last)
-            if index is not None:
-                yield _in_reservation(file, index, each)
+            if each.name not in _USUAL:
+                parts = _without(each.range, subject.policy.spans if subject.policy else ())
+                touched = (file.holders.touching(first, last) for first, last in parts)
+                index = next((index for index in touched if index is not None), None)
+                if index is not None:
+                    yield _in_reservation(file, index, each)
+
+
+def _without(ids: IdRange, spans: Sequence[Span]) -> list[tuple[int, int]]:
+    """What of a reservation the spans, which are disjoint and ascending, do not lift."""
+    parts, first = [], ids.first
+    for span in spans:
+        if first < span.first <= ids.last:
+            parts.append((first, span.first - 1))
+        first = max(first, span.last + 1)
+    return [*parts, (first, ids.last)] if first <= ids.last else parts
 
 
 def _in_reservation(file: IdFile, index: int, each: Reservation) -> Found:
