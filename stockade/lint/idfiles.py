@@ -236,6 +236,12 @@ class HostSubject:
         return tuple(each for each in (self.subuid, self.subgid) if each is not None)
 
     @property
+    def different(self) -> tuple[IdFile, ...]:
+        """The files, one of two that are equal: for what need not be said twice."""
+        equal = len(self.files) == 2 and self.files[0].file.data == self.files[1].file.data
+        return self.files[:1] if equal else self.files
+
+    @property
     def blocks(self) -> Mapping[str, IdRange]:
         """What tenants have by the registry."""
         return {} if self.registry is None else self.registry.blocks

@@ -284,7 +284,7 @@ CHECKS = (
         shown({"subuid": "alice:2000224256:65536"}),
         _GOOD,
         lambda line: "the last line does not end in a line feed: shadow 4.20 cannot read the file",
-        "end it with a line feed (--fix does where that is no guess)",
+        "end it with a line feed (--fix does)",
     ),
     _check(
         "subid-comment",

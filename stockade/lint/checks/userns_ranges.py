@@ -11,7 +11,7 @@ from ...policies.findings import Severity
 from ...userns.ids import BLOCK, FIRST_SUBORDINATE, ID_SPACE, LAST_ID
 from ..check import Check, Found
 from ..examples import subuid
-from ..idfiles import IdFile
+from ..idfiles import HostSubject, IdFile
 from .userns_common import KERNEL, MOBY, NEWUIDMAP, SHADOW, SUBUID, UIDS_GIDS, bounded, each_file
 
 _OWN_WORDS = frozenset({b"kubelet"})
@@ -63,12 +63,12 @@ def _system_ids(file: IdFile) -> Iterator[Found]:
 
     def found(index: int) -> Found:
         line = columns.lines[index]
-        single = columns.counts[index] == 1
+        single = columns.counts[index] == 1 and columns.owners[index] == b"root"
         what = "one of the host's own ids" if single else "ids of the host's own users"
         return Found(
             f"{columns.owner(index)} is given {what}, {columns.shown(index)}{_readers(file, line)}",
             file.place(line, 1),
-            "delete it unless the owner's containers must be this user (LXC's raw.idmap)"
+            "delete it unless containers must be this user (LXC's raw.idmap)"
             if single
             else "begin at 65536 or later, at ids that nobody else has",
             severity=Severity.WARNING if single else None,
@@ -118,8 +118,7 @@ def _too_few(file: IdFile) -> Iterator[Found]:
     def found(each: tuple[int, int]) -> Found:
         index, total = each
         return Found(
-            f"{columns.owner(index)} has {total:,} ids; images use ids up to 65535 "
-            f"(nobody is 65534)",
+            f"{columns.owner(index)} has {total:,} of the 65,536 ids that images may use",
             file.index_place(index, 2),
             "give it 65536 ids",
         )
@@ -127,7 +126,12 @@ def _too_few(file: IdFile) -> Iterator[Found]:
     yield from bounded(small(), found, "owners")
 
 
-def _unaligned(file: IdFile) -> Iterator[Found]:
+def _unaligned(subject: HostSubject) -> Iterator[Found]:
+    for file in subject.different:
+        yield from _unaligned_in(file)
+
+
+def _unaligned_in(file: IdFile) -> Iterator[Found]:
     columns = file.columns
     odd = [i for i, start in enumerate(columns.starts) if start & 0xFFFF]
     if odd:
@@ -201,6 +205,6 @@ CHECKS = (
         (SHADOW, UIDS_GIDS, "Kubernetes, kubelet: user namespaces"),
         subuid("alice:2000200002:65536"),
         _GOOD,
-        host=each_file(_unaligned),
+        host=_unaligned,
     ),
 )

@@ -183,7 +183,7 @@ def _groups(subject: HostSubject) -> Iterator[Found]:
 
 
 def _reserved(subject: HostSubject) -> Iterator[Found]:
-    for file in subject.files:
+    for file in subject.different:
         for each in RESERVATIONS:
             if each.name not in _USUAL:
                 parts = _without(each.range, subject.policy.spans if subject.policy else ())
