@@ -66,7 +66,7 @@ def _subjects(check: Check) -> str:
     kinds = [
         ("policies", check.policy),
         ("profiles", check.profile),
-        ("subuid and subgid", check.host),
+        ("files of host ids", check.host),
         ("uid_map and gid_map", check.map),
     ]
     return " and ".join(name for name, function in kinds if function is not None)

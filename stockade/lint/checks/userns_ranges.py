@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import chain, takewhile
 from operator import add
 
 from ...policies.findings import Severity
@@ -102,18 +102,21 @@ def _beyond(file: IdFile) -> Iterator[Found]:
 def _too_few(file: IdFile) -> Iterator[Found]:
     columns = file.columns
 
-    def small() -> Iterator[tuple[int, int]]:
-        """Index of an owner's first range and the number of all its ids."""
-        for index, count in enumerate(columns.counts):
-            if count < BLOCK:
-                owner = columns.owners[index]
-                own = file.several.get(owner, (index,))
-                if own[0] != index or owner in _OWN_WORDS:
-                    continue
-                total = sum(columns.counts[each] for each in own)
-                # One id for root is what LXC's raw.idmap needs, and no range for containers.
-                if total < BLOCK and (owner, total) != (b"root", 1):
-                    yield index, total
+    # One id of root's is what LXC's raw.idmap needs, and no range for containers.
+    special = {b"root": None, **dict.fromkeys(_OWN_WORDS), **file.several}
+    small = [
+        index
+        for index, count in enumerate(columns.counts)
+        if count < BLOCK and columns.owners[index] not in special
+    ]
+    several = [
+        (own[0], total)
+        for owner, own in (*file.several.items(), (b"root", file.indexes(b"root")))
+        if (total := sum(columns.counts[each] for each in own)) < BLOCK
+        and owner not in _OWN_WORDS
+        and own
+        and (owner, total) != (b"root", 1)
+    ]
 
     def found(each: tuple[int, int]) -> Found:
         index, total = each
@@ -123,7 +126,8 @@ def _too_few(file: IdFile) -> Iterator[Found]:
             "give it 65536 ids",
         )
 
-    yield from bounded(small(), found, "owners")
+    few = chain(dict.fromkeys(several), ((index, columns.counts[index]) for index in small))
+    yield from bounded(few, found, "owners")
 
 
 def _unaligned(subject: HostSubject) -> Iterator[Found]:
