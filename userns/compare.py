@@ -16,6 +16,7 @@ from .dialects import Dialect
 from .dialects.kubelet import OWNER as KUBELET
 from .ids import IdRange
 from .model import Fault, Grant, IdMap, Reading
+from .model import Kind as IdKind
 from .table import Table
 
 
@@ -93,9 +94,12 @@ class Comparison:
         return 0 in self.table.starts or any(line.host_root for line in self.lines)
 
 
-def compare(data: bytes, dialects: Sequence[Dialect], accounts: Accounts) -> Comparison:
-    """What each of the dialects takes from a file. Never raises."""
-    table = Table.read(data)
+def compare(
+    data: bytes, dialects: Sequence[Dialect], accounts: Accounts, table: Table | None = None
+) -> Comparison:
+    """What each of the dialects takes from a file; `table` is that of the data, if it is there
+    already. Never raises."""
+    table = Table.read(data) if table is None else table
     kubelet = {KUBELET.encode(), str(accounts.logins.get(KUBELET, KUBELET)).encode()}
     part, numbers = _excerpt(data, table, lambda owner: owner in kubelet)
     text_of = dict(zip(numbers, part.split(b"\n"), strict=False))
@@ -125,17 +129,22 @@ def compare(data: bytes, dialects: Sequence[Dialect], accounts: Accounts) -> Com
 
 
 def maps_of(
-    data: bytes, owner: str, dialects: Iterable[Dialect], accounts: Accounts
+    data: bytes,
+    owner: str,
+    dialects: Iterable[Dialect],
+    accounts: Accounts,
+    kind: IdKind = IdKind.UID,
 ) -> Mapping[str, IdMap]:
     """dialect -> the map that it makes for a login."""
     uid = accounts.logins.get(owner)
     names = {owner.lower(), str(uid), KUBELET, str(accounts.logins.get(KUBELET))}
+    names |= {str(accounts.groups.get(name)) for name in (owner, KUBELET)}
     names |= {name.lower() for name in accounts.names.get(uid, ())} if uid is not None else set()
     wanted = {name.encode("utf-8", "surrogateescape") for name in names}
     part, numbers = _excerpt(data, Table.read(data), lambda name: name.lower() in wanted)
     return {
         dialect.name: dialect.of_owner(
-            _renumbered(dialect.read(part, accounts), numbers), owner, accounts
+            _renumbered(dialect.read(part, accounts), numbers), owner, accounts, kind
         )
         for dialect in dialects
     }

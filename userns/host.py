@@ -25,7 +25,9 @@ DAEMON_JSON = "etc/docker/daemon.json"
 REGISTRY = "var/lib/stockade/userns.json"
 
 MAXIMAL_IDS = 256 << 20
-"""Bytes of subuid and of subgid: about ten million lines."""
+"""Bytes of subuid and of subgid."""
+MAXIMAL_LINES = 2_000_000
+"""Of subuid and of subgid; useradd takes seconds at half of it."""
 MAXIMAL_ACCOUNTS = 64 << 20
 """Bytes of passwd and of group."""
 MAXIMAL_REGISTRY = 16 << 20
@@ -46,14 +48,32 @@ _KINDS = (
 def read_host(root: Path) -> HostFiles:
     """The files below a root (`/` for this host); raises InputError with the path."""
     return HostFiles(
-        subuid=read_below(root, SUBUID, MAXIMAL_IDS),
-        subgid=read_below(root, SUBGID, MAXIMAL_IDS),
+        subuid=read_ids_below(root, SUBUID),
+        subgid=read_ids_below(root, SUBGID),
         passwd=read_below(root, PASSWD, MAXIMAL_ACCOUNTS),
         group=read_below(root, GROUP, MAXIMAL_ACCOUNTS),
         login_defs=read_below(root, LOGIN_DEFS, MAXIMAL_SETTINGS),
         daemon_json=read_below(root, DAEMON_JSON, MAXIMAL_SETTINGS),
         registry=read_below(root, REGISTRY, MAXIMAL_REGISTRY),
     )
+
+
+def read_ids_below(root: Path, name: str) -> bytes | None:
+    """As read_below, for subuid and subgid: bounded in lines as well."""
+    data = read_below(root, name, MAXIMAL_IDS)
+    return None if data is None else _bounded(data, root / name)
+
+
+def read_ids(path: Path) -> bytes:
+    """As read_plain, for subuid and subgid: bounded in lines as well."""
+    return _bounded(read_plain(path, MAXIMAL_IDS), path)
+
+
+def _bounded(data: bytes, path: Path) -> bytes:
+    lines = data.count(b"\n")
+    if lines > MAXIMAL_LINES:
+        raise _refused(path, f"has {lines:,} lines; {MAXIMAL_LINES:,} are the limit")
+    return data
 
 
 def read_below(root: Path, name: str, limit: int) -> bytes | None:

@@ -109,3 +109,11 @@ def test_hostile_bytes(stockade, tmp_path: Path, data: bytes) -> None:
         done = stockade("userns", "show", "subuid", "--format", form)
         assert done.returncode in (0, 1)
         assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize("data", [b"\n" * 60_000, b"\n" * 2_000_001, b"\0\n" * 60_000])
+def test_files_of_nothing_but_oddities(stockade, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "subuid").write_bytes(data)
+    done = stockade("userns", "show", "subuid")
+    assert done.returncode == 2
+    assert "`subuid` has" in done.stderr

@@ -70,9 +70,9 @@ class IdPrograms:
         found: list[tuple[str, int]] = self._ask("entries", database)  # type: ignore[assignment]
         return [(name, number) for name, number in found if not name.startswith(("+", "-"))]
 
-    def getsubids(self, owner: str) -> list[tuple[int, int]]:
+    def getsubids(self, owner: str, *options: str) -> list[tuple[int, int]]:
         """The ranges that getsubids lists, in its order; none when it fails."""
-        lines = str(self._ask("getsubids", owner)).splitlines()
+        lines = str(self._ask("getsubids", *options, owner)).splitlines()
         return [(int(line.split()[2]), int(line.split()[3])) for line in lines]
 
     def podman(self) -> bytes:
@@ -134,8 +134,8 @@ def _entries(database: str) -> list[tuple[str, int]]:
     return [(name, number % (1 << 32)) for name, number in found]  # Python has -1 for the last
 
 
-def _getsubids(owner: str) -> str:
-    done = subprocess.run(["getsubids", owner], capture_output=True, text=True)
+def _getsubids(*words: str) -> str:
+    done = subprocess.run(["getsubids", *words], capture_output=True, text=True)
     return "" if done.returncode else done.stdout
 
 

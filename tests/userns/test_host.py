@@ -68,6 +68,15 @@ def test_what_is_no_file_is_refused(root):
         host.read_host(root)
 
 
+def test_too_many_lines(root, monkeypatch):
+    monkeypatch.setattr(host, "MAXIMAL_LINES", 3)
+    (root / "etc/subuid").write_text("a:1:1\n" * 3)
+    assert host.read_host(root).subuid == b"a:1:1\n" * 3
+    (root / "etc/subgid").write_text("a:1:1\n" * 4)
+    with pytest.raises(InputError, match="has 4 lines; 3 are the limit"):
+        host.read_host(root)
+
+
 def test_other_refusals(root):
     (root / "etc/login.defs").write_bytes(b"#" * (host.MAXIMAL_SETTINGS + 1))
     with pytest.raises(InputError, match="too large"):

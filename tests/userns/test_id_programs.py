@@ -14,6 +14,7 @@ from stockade.userns.accounts import Accounts
 from stockade.userns.dialects import podman, shadow413
 from stockade.userns.idmap import read_shown_map
 from stockade.userns.ids import LAST_ID
+from stockade.userns.model import Kind
 
 pytestmark = pytest.mark.userns
 
@@ -95,6 +96,23 @@ def test_getsubids(programs: IdPrograms) -> None:
             # It lists what nobody can use as well.
             usable = [(a, n) for a, n in programs.getsubids(owner) if n and a + n <= 1 << 32]
             assert usable == [(a, n) for a, n in wanted if (a, n) != (0, LAST_ID + 1)], data
+
+
+def test_getsubids_of_groups(programs: IdPrograms) -> None:
+    group = b"alice:x:1500:\n"
+    accounts = Accounts.read(PASSWD + ALIASES, group)
+    programs.put_accounts("group", group)
+    data = b"alice:300000:5\n1000:400000:5\n1500:500000:5\n"
+    programs.put(data)
+    reading = shadow413.read(data, accounts)
+    for kind, options in ((Kind.UID, ()), (Kind.GID, ("-g",))):
+        grants = podman.listed(reading, "alice", accounts, kind)
+        wanted = [(grant.range.first, grant.range.count) for grant in grants]
+        assert programs.getsubids("alice", *options) == wanted
+    # newgidmap goes by the user all the same.
+    assert programs.may_map(400000, 5, "gid")
+    assert not programs.may_map(500000, 5, "gid")
+    programs.put_accounts("group", GROUP)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..accounts import Accounts
 from ..ids import ID_SPACE, IdRange
-from ..model import Extent, Fault, Grant, IdMap, Reading
+from ..model import Extent, Fault, Grant, IdMap, Kind, Reading
 from ..table import Table
+
+
+class OfOwner(Protocol):
+    """(reading, login, accounts, which file) -> the map."""
+
+    def __call__(
+        self, result: Reading, owner: str, accounts: Accounts, kind: Kind = Kind.UID
+    ) -> IdMap: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +30,7 @@ class Dialect:
     """For people: "dockerd 28 and later"."""
     read: Callable[[bytes, Accounts], Reading]
     """The whole file, every owner's lines. Never raises."""
-    of_owner: Callable[[Reading, str, Accounts], IdMap]
+    of_owner: OfOwner
     """The map that this program gives a container, or a user, for the login whose lines are to
     be used, in 32-bit numbers as they reach the kernel; () when it gives none. Whether the kernel
     takes the map is what idmap.problems says."""

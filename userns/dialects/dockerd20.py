@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ..accounts import Accounts
 from ..ids import ID_SPACE, IdRange
-from ..model import Extent, Fault, Grant, IdMap, Reading
+from ..model import Extent, Fault, Grant, IdMap, Kind, Reading
 from .dialect import Dialect, Found, concatenated, read_table, spoiled, text_of, whole_line
 from .goformat import scanned, signed, too_long, trimmed
 
@@ -61,7 +61,7 @@ def mapped(line: int, raw: bytes, owner: str, start: int, count: int) -> Iterato
     yield Grant(owner, IdRange(first, amount), line)
 
 
-def of_owner(result: Reading, owner: str, accounts: Accounts) -> IdMap:
+def of_owner(result: Reading, owner: str, accounts: Accounts, kind: Kind = Kind.UID) -> IdMap:
     """The lines with the login's UID; only if there are none, those with its name. `root` turns
     user namespaces off."""
     if owner == "root":

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ..accounts import Accounts
 from ..ids import ID_SPACE
-from ..model import Fault, IdMap, Reading
+from ..model import Fault, IdMap, Kind, Reading
 from .dialect import Dialect, Found, concatenated, read_table, spoiled, text_of, whole_line
 from .dockerd20 import IDENTITY, mapped
 from .goformat import scanned, signed, too_long, trimmed
@@ -45,7 +45,7 @@ def _parse(line: int, raw: bytes) -> Iterator[Found]:
     yield from mapped(line, raw, owner, start, count)
 
 
-def of_owner(result: Reading, owner: str, accounts: Accounts) -> IdMap:
+def of_owner(result: Reading, owner: str, accounts: Accounts, kind: Kind = Kind.UID) -> IdMap:
     """The lines with the login's name and those with its UID, in the order of the file. `root`
     turns user namespaces off."""
     if owner == "root":

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ..accounts import Accounts
 from ..ids import IdRange
-from ..model import Extent, Fault, Grant, IdMap, Reading
+from ..model import Extent, Fault, Grant, IdMap, Kind, Reading
 from .dialect import Dialect, Found, read_table, spoiled, text_of, whole_line
 from .goformat import scanned, too_long, unsigned32
 
@@ -42,7 +42,7 @@ def _parse(line: int, raw: bytes) -> Iterator[Found]:
         yield Grant(owner, IdRange(start, count), line)
 
 
-def of_owner(result: Reading, owner: str, accounts: Accounts) -> IdMap:
+def of_owner(result: Reading, owner: str, accounts: Accounts, kind: Kind = Kind.UID) -> IdMap:
     """The lines with the login's name in any case; only if there are none, those with its UID.
     Every line begins at inside id 0, so that two of them are a map that the kernel refuses.
     Its daemon is root; other owners get nothing from it."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..accounts import Accounts
 from ..ids import BLOCK, ID_SPACE
-from ..model import Extent, Fault, Grant, IdMap, Reading
+from ..model import Extent, Fault, Grant, IdMap, Kind, Reading
 from . import shadow413
 from .dialect import Dialect, reading, spoiled
 from .podman import listed
@@ -22,7 +22,8 @@ MAXIMAL_PODS = 110
 
 
 def read(data: bytes, accounts: Accounts) -> Reading:
-    """As shadow; a line of the kubelet's own that it does not take keeps it from starting."""
+    """As shadow; a line of the kubelet's own, by its name or UID, that it does not take keeps it
+    from starting."""
     result = shadow413.read(data, accounts)
     own = listed(result, OWNER, accounts)
     faults = [fault for index, grant in enumerate(own) for fault in _faults(index, grant)]
@@ -49,14 +50,14 @@ def _faults(index: int, grant: Grant) -> Iterator[Fault]:
         yield Fault(grant.line, 1, 1, message, False, grant.owner)
 
 
-def of_owner(result: Reading, owner: str, accounts: Accounts) -> IdMap:
+def of_owner(result: Reading, owner: str, accounts: Accounts, kind: Kind = Kind.UID) -> IdMap:
     """The map of its first pod. Without a login `kubelet` it takes all ids from 65536 on; other
     owners get nothing from it."""
     if owner != OWNER:
         return ()
     if OWNER not in accounts.logins:
         return (Extent(0, BLOCK, BLOCK),)
-    own = listed(result, OWNER, accounts)
+    own = listed(result, OWNER, accounts, kind)
     if not own or spoiled(result, {grant.owner for grant in own}):
         return ()
     return (Extent(0, own[0].range.first, BLOCK),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 from ..accounts import Accounts
-from ..model import Fault, Grant, IdMap, Reading
+from ..model import Fault, Grant, IdMap, Kind, Reading
 from . import shadow413
 from .cformat import logical_lines, parse
 from .dialect import Dialect, concatenated, read_table, reading
@@ -39,7 +39,7 @@ def owned(result: Reading, owner: str, accounts: Accounts) -> list[Grant]:
     return shadow413.owned(result, owner, accounts) if owner in accounts.logins else []
 
 
-def of_owner(result: Reading, owner: str, accounts: Accounts) -> IdMap:
+def of_owner(result: Reading, owner: str, accounts: Accounts, kind: Kind = Kind.UID) -> IdMap:
     """All that the login may map, one after another from 0 on in the order of the file."""
     return concatenated(owned(result, owner, accounts))
 
