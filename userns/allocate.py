@@ -131,9 +131,9 @@ def _kept(
     disputed: list[tuple[str, IdRange]] = []
     for name, block in registry.blocks.items():
         tenant = wanted.get(name)
-        lines = claims.own.get(name, ())
-        for line in lines:
-            if not line.gives(name, block):
+        expected = b"%b:%d:%d" % (name.encode(), block.first, block.count)
+        for line in claims.own.get(name, ()):
+            if line.text != expected:
                 _contradicts(report, tenant, name, line, block)
         if claims.disputed(block):
             disputed.append((name, block))
@@ -223,7 +223,7 @@ def _adopted(
         lines = claims.own.get(tenant.name, ())
         if not lines:
             continue
-        block = lines[0].ranges[0] if len(lines[0].ranges) == 1 else IdRange(0, BLOCK)
+        block = lines[0].block() or IdRange(0, BLOCK)
         reason = _no_block_of_ours(tenant, section, spans, claims, block)
         if any(each.overlaps(block) for each in (*taken, *found.values())):
             reason = reason or "another tenant has ids of it"
@@ -279,10 +279,12 @@ class _Slots:
         self, spans: Sequence[IdRange], size: int, claims: Claims, taken: Sequence[IdRange]
     ) -> None:
         self.size = size
-        marks = int.from_bytes(claims.held, "big") | int.from_bytes(claims.in_use, "big")
+        marks = 0
+        for each in (claims.held, claims.reserved, claims.in_use):
+            marks |= int.from_bytes(each, "big")
         busy = bytearray(marks.to_bytes(len(claims.held), "big"))
-        for each in taken:
-            first, last = each.first // BLOCK, each.last // BLOCK
+        for block in taken:
+            first, last = block.first // BLOCK, block.last // BLOCK
             busy[first : last + 1] = b"\1" * (last - first + 1)
         width = size // BLOCK
         self.places: list[int] = []
@@ -318,6 +320,8 @@ class _Slots:
         """The first place from `start` on, before `end`, with so many free ones in a row."""
         at = self._next(start)
         while at < end:
+            if length == 1:
+                return at
             stop = next((at + i for i in range(1, length) if self._next(at + i) != at + i), None)
             if stop is None:
                 return at

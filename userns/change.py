@@ -56,13 +56,9 @@ def line(name: str, block: IdRange) -> str:
 
 def _missing(kind: Kind, after: Registry, claims: Claims) -> list[str]:
     """Lines of tenants that are not in the file, by name."""
-    return [
-        line(name, block)
-        for name, block in sorted(after.blocks.items())
-        if not any(
-            each.kind is kind and each.gives(name, block) for each in claims.own.get(name, ())
-        )
-    ]
+    present = {each.text for lines in claims.own.values() for each in lines if each.kind is kind}
+    wanted = (line(name, after.blocks[name]) for name in sorted(after.blocks))
+    return [each for each in wanted if each.encode() not in present]
 
 
 def _stale(kind: Kind, before: Registry, after: Registry, claims: Claims) -> set[int]:

@@ -9,6 +9,7 @@ somebody wants to know.
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain, repeat
 from operator import add
 from sys import byteorder
+from typing import NamedTuple
 
 from ..policies.errors import InputError
 from ..policies.userns_model import Userns
@@ -33,20 +35,24 @@ BLOCKS = ID_SPACE // BLOCK
 MOST_ODD = 10_000
 """Lines out of the common form that are put before every reader; a file with more is refused."""
 
+_COMMON = re.compile(rb"[^:]+:(0|[1-9][0-9]{0,9}):([1-9][0-9]{0,9})")
 _SHIFT = BLOCK.bit_length() - 1
 
 
-@dataclass(frozen=True, slots=True)
-class OwnLine:
-    """A line of subuid or subgid whose owner is a tenant."""
+class OwnLine(NamedTuple):
+    """A line of subuid or subgid whose owner is a tenant; a tuple, as tens of thousands are made
+    quickly."""
 
     kind: Kind
     line: int
     """From 1."""
     text: bytes
     """Without its line feed."""
-    ranges: tuple[IdRange, ...]
-    """What readers take it for: one range for a plain line, several where they disagree."""
+
+    def block(self) -> IdRange | None:
+        """The ids that it gives, where it is of the common form."""
+        match = _COMMON.fullmatch(self.text)
+        return IdRange(int(match[1]), int(match[2])) if match else None
 
     def gives(self, tenant: str, block: IdRange) -> bool:
         """Whether it is the very line that Stockade would write."""
@@ -59,7 +65,9 @@ class Claims:
 
     held: bytes
     """For each block of 65536 ids, 1 where somebody else has one of them by what is written:
-    lines, accounts, reservations."""
+    lines, accounts, what the policy keeps back."""
+    reserved: bytes
+    """Likewise by what other programs give out without asking, outside of the policy's spans."""
     in_use: bytes
     """Likewise by the maps of live user namespaces, the tenants' own among them."""
     own: Mapping[str, tuple[OwnLine, ...]]
@@ -74,7 +82,7 @@ class Claims:
     def free(self, block: IdRange) -> bool:
         """Whether nobody has or uses one of these ids, which are whole blocks."""
         span = slice(block.first >> _SHIFT, (block.last >> _SHIFT) + 1)
-        return not any(self.held[span]) and not any(self.in_use[span])
+        return not any(any(each[span]) for each in (self.held, self.reserved, self.in_use))
 
     def disputed(self, block: IdRange) -> bool:
         """Whether somebody else has one of these ids by what is written."""
@@ -160,15 +168,21 @@ def claims(
     buried = {name: each for name, each in registry.tombstones.items() if name not in named}
     spans = [IdRange.between(each.first, each.last) for each in (section.spans if section else ())]
 
-    single = [*_accounts(accounts), *_listed(listed), *_reserved(section)]
-    single += _reservations(files.login_defs, spans)
+    single = [*_accounts(accounts), *_listed(listed), *_kept_back(section)]
+    reserved = [*_reservations(files.login_defs, spans)]
     own: dict[str, list[OwnLine]] = {}
     tables: list[tuple[Kind, Table]] = []
     skipped: dict[Kind, frozenset[int]] = {}
     for kind, data in ((Kind.UID, files.subuid), (Kind.GID, files.subgid)):
         same = kind is Kind.GID and data == files.subuid
         table = tables[0][1] if same else Table.read(data or b"")
-        mine = _own_lines(kind, table, keys, buried, own)
+        mine = [] if same else _own_lines(kind, table, keys, buried, own)
+        if same:
+            # The usual case; one file's work serves for both.
+            mine = [*skipped[Kind.UID]]
+            strict = {table.lines[index] for index in mine}
+            for lines in own.values():
+                lines += [each._replace(kind=kind) for each in lines if each.line in strict]
         single += _odd_lines(kind, table, keys, buried, accounts, own)
         skipped[kind] = frozenset(mine)
         if not same:
@@ -176,9 +190,10 @@ def claims(
     running = [*_live(live)]
     return Claims(
         _covered(single, tables, skipped),
+        _covered(reserved, [], {}),
         _covered(running, [], {}),
         {name: tuple(lines) for name, lines in own.items()},
-        tuple(dict.fromkeys((*single, *running))),
+        tuple(dict.fromkeys((*single, *running, *reserved))),
         tuple(tables),
         skipped,
     )
@@ -242,8 +257,8 @@ def _own_lines(
     mine = []
     for index in [index for index, owner in enumerate(table.owners) if owner in keys]:
         owner, start, count = table.owners[index], table.starts[index], table.counts[index]
-        tenant, text = keys[owner], b"%b:%d:%d" % (owner, start, count)
-        line = OwnLine(kind, table.lines[index], text, (IdRange(start, count),))
+        tenant = keys[owner]
+        line = OwnLine(kind, table.lines[index], b"%b:%d:%d" % (owner, start, count))
         if tenant not in buried or line.gives(tenant, buried[tenant]):
             own.setdefault(tenant, []).append(line)
             mine.append(index)
@@ -272,7 +287,7 @@ def _odd_lines(
                 ranges.update(_within(grant.range))
         owner = text.partition(b":")[0].strip()
         tenant = keys.get(owner)
-        line = OwnLine(kind, number, text, tuple(sorted(ranges)))
+        line = OwnLine(kind, number, text)
         if tenant is not None and (tenant not in buried or line.gives(tenant, buried[tenant])):
             own.setdefault(tenant, []).append(line)
             continue
@@ -294,7 +309,7 @@ def _listed(listed: Iterable[tuple[str, int]]) -> Iterator[Claim]:
             yield Claim(IdRange(number, 1), name)
 
 
-def _reserved(section: Userns | None) -> Iterator[Claim]:
+def _kept_back(section: Userns | None) -> Iterator[Claim]:
     for each in section.reserved if section else ():
         yield Claim(IdRange.between(each.first, each.last), "`reserved` in the policy")
 

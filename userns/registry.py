@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from operator import attrgetter
 
 from ..policies.errors import InputError
 from ..policies.fields import Fields, expected, read_mapping, read_text
@@ -173,5 +174,5 @@ def _fault(each: IdRange) -> str:
 
 def _overlapping(ranges: Iterable[IdRange]) -> Iterable[tuple[IdRange, IdRange]]:
     """Neighbours, in order of their ids, that share some."""
-    ordered = sorted(ranges)
+    ordered = sorted(ranges, key=attrgetter("first"))
     return ((one, other) for one, other in pairwise(ordered) if other.first <= one.last)

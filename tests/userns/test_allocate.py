@@ -229,6 +229,16 @@ def test_leaving_the_policy_is_not_a_release():
     assert [each.tenant for each in found.plan.drift] == ["ci"]
 
 
+def test_another_span_is_said_and_disputes_nothing():
+    line = b"ci:1048576:65536\n"
+    files = with_registry({"ci": IdRange(1048576, 65536)}, subuid=line, subgid=line)
+    found = allocation(files, section(["ci"], [(2147483648, 3000000000)]))
+    assert not found.changes
+    assert [(each.message, each.disputed) for each in found.plan.drift] == [
+        ("has 1048576-1114111, which is outside of the policy's spans", False)
+    ]
+
+
 def test_release_and_return():
     files = host_files(subuid=b"eve:1:1\n", subgid=b"")
     made = allocation(files, section(["ci", "web"]))

@@ -90,7 +90,7 @@ def test_other_sources():
         (19, "uid 1245184 (ldap)"),
     ):
         assert [each.holder for each in found.holders([block(number)])[0]] == [holder]
-    # Outside of the policy's span login.defs counts, and so do the defaults.
+    # Outside of the policy's span login.defs counts, and so do the defaults: not free, not held.
     holders = [each.holder for each in found.holders([block(80)], most=9)[0]]
     assert "useradd's first fit in subuid (login.defs, SUB_UID_MIN and SUB_UID_MAX)" in holders
     assert any("systemd containers" in each for each in holders)
@@ -98,6 +98,8 @@ def test_other_sources():
         used = claims(host_files(), [live], section([], ALL))
         assert not used.free(block(number))
         assert not used.disputed(block(number))
+    assert not found.free(block(80))
+    assert not found.disputed(block(80))
     assert found.free(block(17))
 
 
