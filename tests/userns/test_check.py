@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from userns_trees import tree
 
 from stockade.cli.commands import run
+from stockade.lint.oddlines import READERS
 from stockade.lint.runner import Settings
 from stockade.lint.runner import run as lint
+from stockade.policies.findings import Severity
+from stockade.userns.accounts import Accounts
+from stockade.userns.dialects import DIALECTS
+from stockade.userns.idmap import MapError, read_map
 
 CLEAN = "alice:2000224256:65536\n"
 ROOT = "alice:0:65536\n"
@@ -200,6 +205,32 @@ def test_checks_never_raise(directory: Path, uids: bytes, gids: bytes, passwd: b
     assert all(c.isprintable() or c == "\n" for c in text)
 
 
+@given(data=FILES)
+def test_what_a_reader_gives_of_the_host_is_an_error(directory: Path, data: bytes) -> None:
+    """The whole file as each reader takes it: root or system ids for anybody never look clean,
+    and neither does a file that one reader refuses and another takes."""
+    (directory / "subuid").write_bytes(data)
+    (directory / "subgid").unlink(missing_ok=True)
+    (directory / "passwd").unlink(missing_ok=True)
+    outcome = lint([str(directory / "subuid")], SETTINGS)
+    if outcome.problems:
+        return
+    owners = {line.partition(b":")[0].strip() for line in data.split(b"\n")}
+    logins = Accounts.read(
+        b"".join(b"%b:x:%d:1::/:/bin/sh\n" % (o, 1000 + i) for i, o in enumerate(sorted(owners))),
+        None,
+    )
+    readings = {name: DIALECTS[name].read(data, logins) for name in READERS}
+    errors = [each for each in outcome.findings if each.severity is Severity.ERROR]
+    for name, reading in readings.items():
+        for grant in reading.grants:
+            single = grant.range.count == 1 and grant.owner == "root"
+            if grant.range.first < 65536 and grant.owner.strip() and not single:
+                assert errors, (name, grant)
+    if len({reading.refused for reading in readings.values()}) > 1:
+        assert errors
+
+
 @given(
     data=st.lists(WORDS, max_size=12).map(b" ".join)
     | st.lists(
@@ -209,8 +240,6 @@ def test_checks_never_raise(directory: Path, uids: bytes, gids: bytes, passwd: b
 )
 def test_checks_of_maps_never_raise(directory: Path, data: bytes) -> None:
     """And what the kernel refuses is never clean."""
-    from stockade.userns.idmap import MapError, read_map
-
     path = directory / "uid_map"
     path.write_bytes(data)
     outcome = lint([str(path)], SETTINGS)
