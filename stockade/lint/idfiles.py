@@ -187,7 +187,7 @@ class IdFile:
         return dict(zip(owners, range(len(owners)), strict=True))
 
     def indexes(self, owner: bytes) -> Sequence[int]:
-        """Of an owner's ranges, in file order."""
+        """Of an owner's ranges, in file order. Who asks for many owners uses `by_owner` first."""
         found = self.several.get(owner)
         if found is not None:
             return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,19 @@ def test_hostile_bytes(
     assert "internal error" not in err
     assert all(c.isprintable() or c == "\n" for c in out + err)
     assert path.read_bytes() == before
+
+
+def test_a_million_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it takes is shown with `pytest -rP`; `make bench-userns` has the figures."""
+    path = tmp_path / "subuid"
+    path.write_text("".join(f"u{i}:{70000 + i * 4000}:4000\n" for i in range(1_000_000)))
+    started = time.process_time()
+    assert run(["userns", "check", str(path)]) == 1
+    seconds = time.process_time() - started
+    out = capsys.readouterr().out
+    assert "and 999,990 more owners like those above" in out
+    assert out.count("[subid-") < 20
+    print(f"1,000,000 lines: {seconds:.2f} s of CPU")
 
 
 def test_what_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

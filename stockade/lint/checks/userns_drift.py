@@ -21,7 +21,7 @@ _REGISTRY = "Stockade, docs/userns.md: the registry"
 
 def _missing(subject: HostSubject) -> Iterator[Found]:
     for file in subject.files:
-        gone = (tenant for tenant in subject.blocks if not file.indexes(tenant.encode("utf-8")))
+        gone = (each for each in subject.blocks if each.encode("utf-8") not in file.by_owner)
 
         def found(tenant: str, file: IdFile = file) -> Found:
             block = subject.blocks[tenant]
@@ -40,6 +40,8 @@ def _changed(subject: HostSubject) -> Iterator[Found]:
 
         def other(file: IdFile = file) -> Iterator[tuple[str, int]]:
             for tenant, block in subject.blocks.items():
+                if tenant.encode("utf-8") not in file.by_owner:
+                    continue
                 for index in file.indexes(tenant.encode("utf-8")):
                     columns = file.columns
                     if (columns.starts[index], columns.counts[index]) != (block.first, block.count):
@@ -64,16 +66,19 @@ def _disputed(subject: HostSubject) -> Iterator[Found]:
     """Registered blocks of which another owner has ids."""
     blocks = {name.encode(): block for name, block in subject.blocks.items()}
     for file in subject.files:
-        for name, index in _meeting(file, blocks):
-            tenant = name.decode()
-            at = subject.tenant_at(tenant)
-            yield Found(
+
+        def found(each: tuple[bytes, int], file: IdFile = file) -> Found:
+            name, index = each
+            at = subject.tenant_at(name.decode())
+            return Found(
                 f"{file.columns.owner(index)} has {file.columns.shown(index)}, ids of "
-                f"{blocks[name]}, which is {tenant}'s by the registry",
+                f"{blocks[name]}, which is {name.decode()}'s by the registry",
                 file.index_place(index, 1),
                 "move that owner; Stockade moves no tenant, because its files have these ids",
                 () if at is None else (("the registry", at),),
             )
+
+        yield from bounded(_meeting(file, blocks), found)
 
 
 def _tombstones(subject: HostSubject) -> Iterator[Found]:
@@ -82,9 +87,11 @@ def _tombstones(subject: HostSubject) -> Iterator[Found]:
     # A name that no line can have: the tenant of old is somebody else too, should it come back.
     blocks = {f"\0{name}".encode(): block for name, block in subject.registry.tombstones.items()}
     for file in subject.files:
-        for name, index in _meeting(file, blocks):
+
+        def found(each: tuple[bytes, int], file: IdFile = file) -> Found:
+            name, index = each
             tenant = name.decode()[1:]
-            yield Found(
+            return Found(
                 f"{file.columns.owner(index)} has {file.columns.shown(index)}, ids that were "
                 f"{tenant}'s ({blocks[name]}) and may still own files",
                 file.index_place(index, 1),
@@ -92,11 +99,13 @@ def _tombstones(subject: HostSubject) -> Iterator[Found]:
                 f"`stockade userns release --forget {tenant}`",
             )
 
+        yield from bounded(_meeting(file, blocks), found)
 
-def _meeting(file: IdFile, blocks: Mapping[bytes, IdRange]) -> list[tuple[bytes, int]]:
-    """Blocks with ids in common with a line of another owner; at most a few hundred."""
+
+def _meeting(file: IdFile, blocks: Mapping[bytes, IdRange]) -> Iterator[tuple[bytes, int]]:
+    """Blocks with ids in common with a line of another owner: the name and the line's index."""
     if not blocks:
-        return []
+        return
     columns = file.columns
     names = list(blocks)
     # Without the tenants' own lines, which would stand before their blocks.
@@ -105,14 +114,10 @@ def _meeting(file: IdFile, blocks: Mapping[bytes, IdRange]) -> list[tuple[bytes,
     starts = [*map(columns.starts.__getitem__, foreign), *(b.first for b in blocks.values())]
     counts = [*map(columns.counts.__getitem__, foreign), *(b.count for b in blocks.values())]
     owners = [*map(columns.owners.__getitem__, foreign), *names]
-    found = []
     for pair in between_owners(starts, counts, owners, by_start(starts)):
         one, other = sorted(pair)
         if one < lines <= other:
-            found.append((names[other - lines], foreign[one]))
-            if len(found) == 200:
-                break
-    return found
+            yield names[other - lines], foreign[one]
 
 
 def _interrupted(subject: HostSubject) -> Iterator[Found]:

@@ -90,11 +90,13 @@ def _granted(subject: HostSubject, first: int, last: int) -> bool:
     columns = subject.subuid.columns
     while first <= last:
         index = subject.subuid.holders.of(first)
+        if index is not None:
+            first = columns.starts[index] + columns.counts[index]
+            continue
         block = next((each for each in subject.blocks.values() if first in each), None)
-        if index is None and block is None:
+        if block is None:
             return False
-        ends = [] if index is None else [columns.starts[index] + columns.counts[index]]
-        first = max([*ends, *([] if block is None else [block.last + 1])])
+        first = block.last + 1
     return True
 
 

@@ -49,7 +49,7 @@ def _differ(subject: HostSubject) -> Iterator[Found]:
         return
     different = (
         owner
-        for owner in gids.owners
+        for owner in gids.by_owner
         if owner in uids.by_owner and _pairs(uids, owner) != _pairs(gids, owner)
     )
 
