@@ -79,6 +79,7 @@ def _live_outside(subject: HostSubject) -> Iterator[Found]:
             _live_place(live, extent),
             "find out which program gives out these ids (systemd, podman as root), and reserve "
             "them in the policy",
+            severity=Severity.NOTE if _is_self(extent) else None,
         )
 
     yield from bounded(outside(), found, "namespaces")
@@ -119,6 +120,12 @@ def _own_ids(extent: Extent) -> bool:
     return FIRST_SUBORDINATE <= extent.outside < ID_SPACE - 1 and extent.count > 0
 
 
+def _is_self(extent: Extent) -> bool:
+    """Whether it may be a user's own id, which everybody may map; directory services have such
+    users with ids of any size."""
+    return extent.count == 1
+
+
 def _in_focus(subject: HostSubject, several: Iterable[LiveMap]) -> bool:
     return subject.focus is None or any(each.pid == subject.focus for each in several)
 
@@ -134,7 +141,7 @@ def _same_map(subject: HostSubject, ids: tuple[Extent, ...], several: list[LiveM
         f"{_who(here)} has the same map as {names}{more}{whose}",
         _live_place(here, ids[0]),
         "give each its own block where they should not read each other's files",
-        severity=Severity.NOTE if owner else None,
+        severity=Severity.NOTE if owner or all(map(_is_self, ids)) else None,
     )
 
 
@@ -158,6 +165,7 @@ def _overlapping(
         last = min(starts[each] + counts[each] for each in (earlier, later)) - 1
         owner = _owner_of(subject, maps[one])
         same = owner is not None and owner == _owner_of(subject, maps[other])
+        same = same or all(_is_self(extents[each][0]) for each in (earlier, later))
         yield Found(
             f"{_who(here)} and {_who(there)} have ids in common: {stretch(first, last)}",
             _live_place(here, maps[one][0]),
