@@ -2,43 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from ...policies.findings import Severity
 from ...userns.idmap import render_map
 from ...userns.ids import FIRST_SUBORDINATE, ID_SPACE, LAST_ID
-from ...userns.model import Extent, LiveMap
-from ...userns.overlaps import between_owners, by_start
+from ...userns.model import Extent, IdMap, Kind, LiveMap
+from ...userns.overlaps import Overlap, between_owners, by_start
 from ..check import Check, Found
 from ..examples import shown
-from ..idfiles import HostSubject, TextFile
+from ..idfiles import HostSubject, IdFile, TextFile
 from ..oddlines import stretch
 from ..subjects import Place
 from .userns_common import bounded
 
 
-def _live_place(live: LiveMap, extent: Extent) -> Place:
-    text = render_map(live.uid_map)
-    index = live.uid_map.index(extent)
-    name = f"/proc/{live.pid}/uid_map"
-    return Place(name, TextFile.of(name, text).at(index + 1))
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The users of the namespaces, or their groups: a map and the file that gives out its ids."""
+
+    kind: Kind
+    file: IdFile | None
+    subject: HostSubject
+
+    def map_of(self, live: LiveMap) -> IdMap:
+        """The namespace's map on this side."""
+        return live.uid_map if self.kind is Kind.UID else live.gid_map
+
+    def matters(self, several: Iterable[LiveMap]) -> bool:
+        """Whether it is to be reported here: groups only where the users do not say the same."""
+        lives = list(several)
+        asked = self.subject.focus is None or any(e.pid == self.subject.focus for e in lives)
+        return asked and (self.kind is Kind.UID or any(e.uid_map != e.gid_map for e in lives))
+
+    def place(self, live: LiveMap, extent: Extent) -> Place:
+        """Where the extent stands."""
+        extents = self.map_of(live)
+        name = f"/proc/{live.pid}/{'uid_map' if self.kind is Kind.UID else 'gid_map'}"
+        return Place(name, TextFile.of(name, render_map(extents)).at(extents.index(extent) + 1))
+
+    def has(self, number: int) -> bool:
+        """Whether a login or group has the id."""
+        accounts = self.subject.accounts
+        if self.kind is Kind.UID:
+            return number in accounts.names
+        return number in accounts.groups.values()
+
+
+def _each_side(
+    check: Callable[[_Side], Iterable[Found]],
+) -> Callable[[HostSubject], Iterator[Found]]:
+    def both(subject: HostSubject) -> Iterator[Found]:
+        yield from check(_Side(Kind.UID, subject.subuid, subject))
+        if any(live.uid_map != live.gid_map for live in subject.live):
+            yield from check(_Side(Kind.GID, subject.subgid, subject))
+
+    return both
 
 
 def _who(live: LiveMap) -> str:
     return f"process {live.pid} ({live.command})"
 
 
-def _looked_at(subject: HostSubject) -> Iterable[LiveMap]:
-    return (each for each in subject.live if subject.focus in (None, each.pid))
-
-
-def _live_root(subject: HostSubject) -> Iterator[Found]:
+def _live_root(side: _Side) -> Iterator[Found]:
     def roots() -> Iterator[tuple[LiveMap, Extent]]:
-        for live in _looked_at(subject):
-            for extent in live.uid_map:
+        for live in filter(lambda each: side.matters([each]), side.subject.live):
+            for extent in side.map_of(live):
                 # All ids as they are: as a rule this is the host's own namespace, which cannot be
                 # told from another where the process may not be looked at.
-                whole = extent == Extent(0, 0, LAST_ID + 1) and subject.focus is None
+                whole = extent == Extent(0, 0, LAST_ID + 1) and side.subject.focus is None
                 if extent.outside == 0 and not whole:
                     yield live, extent
                     break
@@ -47,26 +80,26 @@ def _live_root(subject: HostSubject) -> Iterator[Found]:
         live, extent = each
         return Found(
             f"id {extent.inside} in the namespace of {_who(live)} is root of the host",
-            _live_place(live, extent),
+            side.place(live, extent),
             "map it to ids of its own, unless its program is trusted as the host's root is",
         )
 
     yield from bounded(roots(), found, "namespaces")
 
 
-def _live_outside(subject: HostSubject) -> Iterator[Found]:
-    if subject.subuid is None:
+def _live_outside(side: _Side) -> Iterator[Found]:
+    if side.file is None:
         return
 
     def outside() -> Iterator[tuple[LiveMap, Extent]]:
-        for live in _looked_at(subject):
-            for extent in live.uid_map:
+        for live in filter(lambda each: side.matters([each]), side.subject.live):
+            for extent in side.map_of(live):
                 first, last = extent.outside, extent.outside + extent.count - 1
-                known = extent.count == 1 and first in subject.accounts.names
+                known = extent.count == 1 and side.has(first)
                 if (
                     FIRST_SUBORDINATE <= first <= LAST_ID
                     and not known
-                    and not _granted(subject, first, last)
+                    and not _granted(side, first, last)
                 ):
                     yield live, extent
                     break
@@ -76,7 +109,7 @@ def _live_outside(subject: HostSubject) -> Iterator[Found]:
         ids = stretch(extent.outside, extent.outside + max(1, extent.count) - 1)
         return Found(
             f"{_who(live)} uses {ids}, which nobody was given",
-            _live_place(live, extent),
+            side.place(live, extent),
             "find out which program gives out these ids (systemd, podman as root), and reserve "
             "them in the policy",
             severity=Severity.NOTE if _is_self(extent) else None,
@@ -85,34 +118,37 @@ def _live_outside(subject: HostSubject) -> Iterator[Found]:
     yield from bounded(outside(), found, "namespaces")
 
 
-def _granted(subject: HostSubject, first: int, last: int) -> bool:
+def _granted(side: _Side, first: int, last: int) -> bool:
     """Whether files and registry give all these ids to somebody."""
-    assert subject.subuid is not None
-    columns = subject.subuid.columns
+    assert side.file is not None
+    columns = side.file.columns
     while first <= last:
-        index = subject.subuid.holders.of(first)
+        index = side.file.holders.of(first)
         if index is not None:
             first = columns.starts[index] + columns.counts[index]
             continue
-        block = next((each for each in subject.blocks.values() if first in each), None)
+        block = next((each for each in side.subject.blocks.values() if first in each), None)
         if block is None:
             return False
         first = block.last + 1
     return True
 
 
-def _live_shared(subject: HostSubject) -> Iterator[Found]:
-    by_map: dict[tuple[Extent, ...], list[LiveMap]] = {}
-    for live in subject.live:
-        ids = tuple(sorted((e for e in live.uid_map if _own_ids(e)), key=lambda e: e.outside))
-        if ids and not any(extent.outside == 0 for extent in live.uid_map):
+def _live_shared(side: _Side) -> Iterator[Found]:
+    by_map: dict[IdMap, list[LiveMap]] = {}
+    for live in side.subject.live:
+        extents = side.map_of(live)
+        ids = tuple(sorted(filter(_own_ids, extents), key=lambda each: each.outside))
+        if ids and not any(extent.outside == 0 for extent in extents):
             by_map.setdefault(ids, []).append(live)
     yield from bounded(
-        (each for each in by_map.items() if len(each[1]) > 1 and _in_focus(subject, each[1])),
-        lambda each: _same_map(subject, *each),
+        (each for each in by_map.items() if len(each[1]) > 1 and side.matters(each[1])),
+        lambda each: _same_map(side, *each),
         "maps",
     )
-    yield from _overlapping(subject, by_map)
+    yield from bounded(
+        _overlapping(side, by_map), lambda each: _shared_ids(side, *each), "pairs of maps"
+    )
 
 
 def _own_ids(extent: Extent) -> bool:
@@ -126,64 +162,86 @@ def _is_self(extent: Extent) -> bool:
     return extent.count == 1
 
 
-def _in_focus(subject: HostSubject, several: Iterable[LiveMap]) -> bool:
-    return subject.focus is None or any(each.pid == subject.focus for each in several)
+def _asked(side: _Side, several: list[LiveMap]) -> LiveMap:
+    """The one that was asked about, or the first."""
+    return next((each for each in several if each.pid == side.subject.focus), several[0])
 
 
-def _same_map(subject: HostSubject, ids: tuple[Extent, ...], several: list[LiveMap]) -> Found:
-    owner = _owner_of(subject, ids)
-    here = next((each for each in several if each.pid == subject.focus), several[0])
+def _same_map(side: _Side, ids: IdMap, several: list[LiveMap]) -> Found:
+    owner = _owner_of(side, ids)
+    here = _asked(side, several)
     others = [each for each in several if each is not here]
     names = ", ".join(_who(each) for each in others[:3])
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""
     whose = f", the ids of {owner}" if owner else ""
     return Found(
         f"{_who(here)} has the same map as {names}{more}{whose}",
-        _live_place(here, ids[0]),
+        side.place(here, ids[0]),
         "give each its own block where they should not read each other's files",
         severity=Severity.NOTE if owner or all(map(_is_self, ids)) else None,
     )
 
 
-def _overlapping(
-    subject: HostSubject, by_map: Mapping[tuple[Extent, ...], list[LiveMap]]
-) -> Iterator[Found]:
-    maps = list(by_map)
-    extents = [(extent, number) for number, ids in enumerate(maps) for extent in ids]
+_Pair = tuple[LiveMap, Extent, LiveMap, Extent]
+"""Two namespaces and the extents of theirs that have ids in common."""
+
+
+def _overlapping(side: _Side, by_map: Mapping[IdMap, list[LiveMap]]) -> Iterator[_Pair]:
+    """Different maps with ids in common, each pair once."""
+    lives = list(by_map.values())
+    extents = [(extent, number) for number, ids in enumerate(by_map) for extent in ids]
     starts = [extent.outside for extent, _ in extents]
     counts = [extent.count for extent, _ in extents]
     owners = [number for _, number in extents]
-    seen: set[tuple[int, int]] = set()
-    for earlier, later in between_owners(starts, counts, owners, by_start(starts)):
-        one, other = sorted((owners[earlier], owners[later]))
-        here, there = by_map[maps[one]][0], by_map[maps[other]][0]
-        both = [*by_map[maps[one]], *by_map[maps[other]]]
-        if (one, other) in seen or not _in_focus(subject, both):
-            continue
-        seen.add((one, other))
-        first = max(starts[earlier], starts[later])
-        last = min(starts[each] + counts[each] for each in (earlier, later)) - 1
-        owner = _owner_of(subject, maps[one])
-        same = owner is not None and owner == _owner_of(subject, maps[other])
-        same = same or all(_is_self(extents[each][0]) for each in (earlier, later))
-        yield Found(
-            f"{_who(here)} and {_who(there)} have ids in common: {stretch(first, last)}",
-            _live_place(here, maps[one][0]),
-            "end one of them, and give it a map of its own",
-            severity=Severity.NOTE if same else None,
-        )
-        if len(seen) == 100:
-            break
+    asked = {
+        number
+        for number, several in enumerate(lives)
+        if any(each.pid == side.subject.focus for each in several)
+    }
+    if asked:
+        # All that meet the one, which the sweep would not name.
+        own = [index for index, owner in enumerate(owners) if owner in asked]
+        rest = [index for index, owner in enumerate(owners) if owner not in asked]
+        pairs = [
+            Overlap(one, other)
+            for one in own
+            for other in rest
+            if starts[one] < starts[other] + counts[other]
+            and starts[other] < starts[one] + counts[one]
+        ]
+    else:
+        pairs = list(between_owners(starts, counts, owners, by_start(starts)))
+    seen: set[tuple[int, ...]] = set()
+    for pair in pairs:
+        one, other = sorted(pair, key=owners.__getitem__)
+        key = (owners[one], owners[other])
+        if key not in seen and side.matters([*lives[key[0]], *lives[key[1]]]):
+            seen.add(key)
+            here, there = (_asked(side, lives[number]) for number in key)
+            yield here, extents[one][0], there, extents[other][0]
 
 
-def _owner_of(subject: HostSubject, ids: Iterable[Extent]) -> str | None:
-    """Whose all these ids are by subuid; None: nobody's, or of several."""
-    if subject.subuid is None:
+def _shared_ids(side: _Side, here: LiveMap, one: Extent, there: LiveMap, other: Extent) -> Found:
+    first = max(one.outside, other.outside)
+    last = min(one.outside + one.count, other.outside + other.count) - 1
+    owner = _owner_of(side, [one])
+    same = owner is not None and owner == _owner_of(side, [other])
+    return Found(
+        f"{_who(here)} and {_who(there)} have ids in common: {stretch(first, last)}",
+        side.place(here, one),
+        "end one of them, and give it a map of its own",
+        severity=Severity.NOTE if same or (_is_self(one) and _is_self(other)) else None,
+    )
+
+
+def _owner_of(side: _Side, ids: Iterable[Extent]) -> str | None:
+    """Whose all these ids are by the file; None: nobody's, or of several."""
+    if side.file is None:
         return None
-    columns = subject.subuid.columns
+    columns = side.file.columns
     owners = set()
     for extent in ids:
-        index = subject.subuid.holders.of(extent.outside)
+        index = side.file.holders.of(extent.outside)
         if index is None:
             return None
         if columns.starts[index] + columns.counts[index] < extent.outside + extent.count:
@@ -215,7 +273,7 @@ CHECKS = (
         ("user_namespaces(7)",),
         _tree(_WEB, p4711="0 0 65536\n"),
         _tree(_WEB, p4711="0 2000224256 65536\n"),
-        host=_live_root,
+        host=_each_side(_live_root),
     ),
     Check(
         "live-foreign-ids",
@@ -226,7 +284,7 @@ CHECKS = (
         ("user_namespaces(7)", "systemd, docs/UIDS-GIDS.md"),
         _tree(_WEB, p4711="0 2000289792 65536\n"),
         _tree(_WEB, p4711="0 2000224256 65536\n"),
-        host=_live_outside,
+        host=_each_side(_live_outside),
     ),
     Check(
         "live-shared-ids",
@@ -246,6 +304,6 @@ CHECKS = (
             p4711="0 2000224256 65536\n",
             p4712="0 2000289792 65536\n",
         ),
-        host=_live_shared,
+        host=_each_side(_live_shared),
     ),
 )
