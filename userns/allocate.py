@@ -180,7 +180,8 @@ def _contradicts(
         f"{line.kind.value} line {line.line}, `{text}`, gives tenant `{name}` other ids than the "
         f"registry: {block}",
         tenant.at if tenant else None,
-        f"delete the line, or make it `{name}:{block.first}:{block.count}`",
+        f"delete the line, or make it `{name}:{block.first}:{block.count}`"
+        + ("" if tenant else f"; or take the block back: stockade userns release {name}"),
     )
 
 

@@ -24,6 +24,7 @@ from .handles import (
     digest_of,
     handle_digest,
     is_mount_point,
+    is_unchangeable,
     open_directory,
     open_file,
     remove,
@@ -65,9 +66,14 @@ class Session:
         stuck = next((name for name, step in steps.items() if self._is_stuck(name, step)), None)
         if stuck is not None and not drop:
             raise _stuck(self.root, stuck)
-        if steps and stuck is None:
-            self.finished = self._finish(steps)
-        else:
+        try:
+            if steps and stuck is None:
+                self.finished = self._finish(steps)
+            else:
+                self._clear(ORDER)
+        except InputError:
+            if not drop:
+                raise
             self._clear(ORDER)
         self.files = read_host(self.root)
 
@@ -139,6 +145,11 @@ class Session:
                 raise InputError.of(
                     f"`{path}` is a mount point and cannot be replaced as a whole",
                     hint="run Stockade where the file itself is, not where it is mounted",
+                )
+            if old is not None and is_unchangeable(old):
+                raise InputError.of(
+                    f"`{path}` is immutable or append-only; nothing was changed",
+                    hint=f"somebody wanted that; see lsattr {path}, and chattr -i or -a",
                 )
             write_beside(directory, beside(name), content, old)
         finally:

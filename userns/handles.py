@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import stat
+import sys
 from pathlib import Path
 
 from ..policies.errors import InputError
@@ -17,6 +19,10 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PUBLIC = 0o644
 """Mode of a file that was not there before: everybody may read subuid(5)."""
 _CHUNK = 1 << 20
+_FS_IOC_GETFLAGS = 0x80086601
+"""linux/fs.h: _IOR('f', 1, long) on most architectures; elsewhere it is refused."""
+_FS_UNCHANGEABLE = 0x10 | 0x20
+"""FS_IMMUTABLE_FL, FS_APPEND_FL."""
 
 
 def open_directory(parent: int, name: str, shown: Path, *, make: int | None = None) -> int | None:
@@ -106,6 +112,19 @@ def is_mount_point(directory: int, file: int) -> bool:
     """
     one, other = _mount_of(directory), _mount_of(file)
     return one is not None and other is not None and one != other
+
+
+def is_unchangeable(file: int) -> bool:
+    """Whether a file is immutable or append-only (chattr(1)), so that it cannot be replaced.
+
+    False where the file system does not tell.
+    """
+    flags = bytearray(8)
+    try:
+        fcntl.ioctl(file, _FS_IOC_GETFLAGS, flags)
+    except OSError:
+        return False
+    return bool(int.from_bytes(flags, sys.byteorder) & _FS_UNCHANGEABLE)
 
 
 def _mount_of(handle: int) -> str | None:

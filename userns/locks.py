@@ -25,6 +25,8 @@ TIMEOUT = 15.0
 _PWD_LOCK = ".pwd.lock"
 _STEP = 0.02
 """Seconds between two tries."""
+_held: set[tuple[int, int]] = set()
+"""Directories (device, inode) whose locks this process has."""
 _SAFE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -33,9 +35,16 @@ def locked(etc: int, shown: str, timeout: float = TIMEOUT) -> Iterator[None]:
     """Holds all three locks in a directory; whatever happens inside, they are given back.
 
     `etc` is a handle of the directory, `shown` how messages call it. Raises InputError when
-    somebody else has one for longer than `timeout` seconds, or something is in its place.
+    somebody else has one for longer than `timeout` seconds, or something is in its place, and
+    at once when this process has them: the locks are a process's, not a thread's.
     """
+    status = os.fstat(etc)
+    place = (status.st_dev, status.st_ino)
+    if place in _held:
+        raise InputError.of(f"this process holds the locks in `{shown}` already")
     with contextlib.ExitStack() as stack:
+        _held.add(place)
+        stack.callback(_held.discard, place)
         stack.enter_context(_password_lock(etc, shown, timeout))
         for name in ("subuid", "subgid"):
             stack.enter_context(_file_lock(etc, shown, name, timeout))

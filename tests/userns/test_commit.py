@@ -251,6 +251,20 @@ else:
     assert done.returncode == 0, done.stderr
 
 
+def test_an_immutable_file_is_refused(tmp_path):
+    root = tree(tmp_path / "r", subuid=b"old\n", subgid=b"old\n")
+    done = subprocess.run(["chattr", "+a", root / "etc/subgid"], capture_output=True)
+    if done.returncode:
+        pytest.skip("this file system, or this user, makes no file immutable")
+    try:
+        with session(root) as held, pytest.raises(InputError, match="append-only"):
+            held.commit(NEW)
+    finally:
+        subprocess.run(["chattr", "-a", root / "etc/subgid"], check=True)
+    assert (root / "etc/subuid").read_bytes() == b"old\n"
+    assert not interrupted(root)
+
+
 # --- locks -----------------------------------------------------------------------------------
 
 
@@ -276,6 +290,16 @@ def probe(path: Path) -> None:
     done = subprocess.run([os.sys.executable, "-c", script, path], capture_output=True)
     if done.returncode:
         raise BlockingIOError
+
+
+def test_no_second_session_in_one_process(tmp_path):
+    root = tree(tmp_path / "r")
+    with session(root):
+        with pytest.raises(InputError, match="this process holds"), session(root):
+            pass
+        assert (root / "etc/subuid.lock").exists()
+    with session(root):
+        pass
 
 
 @pytest.mark.parametrize("content", [b"%d\0", b"%d", b"%d\n"])
