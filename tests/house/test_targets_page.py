@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from stockade.cli.compile import ALL_TARGETS, OPA_SUFFIX
+from stockade.cli.compile import OPA, OPA_SUFFIX
 from stockade.seccomp.targets import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs" / "targets.md").read_text("utf-8")
 
 def test_every_target_has_its_row() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| `NAME(\S+)` \|", PAGE, re.MULTILINE)
-    assert [name for name, _ in rows] == list(ALL_TARGETS)
+    assert [name for name, _ in rows] == [*TARGETS, OPA]
     suffixes = {name: target.suffix for name, target in TARGETS.items()} | {"opa": OPA_SUFFIX}
     assert dict(rows) == suffixes
 
