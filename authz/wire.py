@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from .denied import Denied
+from .gojson import constant, fraction
 from .model import Json, Phase, PluginRequest
 
 LIMIT = 8 * 1024 * 1024
@@ -89,11 +90,9 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return result
 
 
-def _constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=constant, parse_float=fraction
+)
 
 
 def _text(value: Json, name: str) -> str:
