@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from .model import Decision, Json, Phase, PluginRequest
+from .model import Decision, Json, Phase, PluginRequest, Verdict
 from .redact import may_have_secrets, redact, redact_uri, scrub
 
 PATH = "stockade/authz/decision"
@@ -21,6 +21,9 @@ PATH = "stockade/authz/decision"
 MOST = 65_536
 """Bytes of a record. A request body has up to 4 MiB; its hash is what the log keeps of it."""
 
+_LEVELS = ((256, 32), (64, 8), (32, 2))
+"""Characters of a text and elements of a list that are left, tried in this order."""
+_MOST_REASONS = 256
 _LONGEST_URI = 2048
 _LONGEST_REASON = 2048
 
@@ -46,7 +49,8 @@ def record(
     `request` is what came over the wire, where it could be read at all; `labels` says which
     service this is (id, version).
     """
-    return {**_about(decision, request, labels), "input": redact(_input(decision))}
+    made = {**_about(decision, request, labels), "input": _input(decision)}
+    return _redacted(made, _encoder.encode(made))
 
 
 def line(
@@ -57,9 +61,24 @@ def line(
     """`encode(record(...))`, and quicker: most have nothing to look for."""
     made = {**_about(decision, request, labels), "input": _input(decision)}
     text = _encoder.encode(made)
-    if may_have_secrets(text):
-        return encode({**made, "input": redact(made["input"])})
-    return text.encode() if len(text) <= MOST else encode(made)
+    if len(text) > MOST or may_have_secrets(text):
+        return encode(_redacted(made, text))
+    return text.encode()
+
+
+def _redacted(made: dict[str, Json], text: str) -> dict[str, Json]:
+    """The record, given as JSON too, with its input redacted.
+
+    What is too long for a line is shortened before, for looking through 4 MiB takes seconds.
+    """
+    if len(text) <= MOST:
+        return {**made, "input": redact(made["input"])}
+    shorter = made["input"]
+    for longest, most in _LEVELS:
+        shorter = _shorten(made["input"], longest, most)
+        if len(_encoder.encode(shorter)) <= 4 * MOST:
+            return {**made, "truncated": True, "input": redact(shorter)}
+    return {**made, "truncated": True, "input": None, "erased": ["/input"]}
 
 
 def _about(
@@ -84,7 +103,7 @@ def _about(
         "result": {
             "allow": decision.allow,
             "rule": verdict.rule if verdict is not None else None,
-            "reasons": [scrub(each) for each in verdict.reasons] if verdict is not None else [],
+            "reasons": _reasons(verdict) if verdict is not None else [],
             "subjects": list(verdict.subjects) if verdict is not None else [],
         },
         "code": decision.code,
@@ -104,6 +123,13 @@ def _about(
         agent = next((v for k, v in request.headers.items() if k.lower() == "user-agent"), None)
         made["user_agent"] = _cut(agent and scrub(agent), 256)
     return made
+
+
+def _reasons(verdict: Verdict) -> list[Json]:
+    """As many as have room."""
+    shown: list[Json] = [scrub(_cut(each, MOST) or "") for each in verdict.reasons[:_MOST_REASONS]]
+    more = len(verdict.reasons) - len(shown)
+    return [*shown, f"… (+{more})"] if more > 0 else shown
 
 
 def _input(decision: Decision) -> Json:
@@ -137,7 +163,7 @@ def encode(made: Mapping[str, Json]) -> bytes:
         return text.encode()
     shorter = dict(made)
     shorter["truncated"] = True
-    for longest, most in ((256, 32), (64, 8), (32, 2)):
+    for longest, most in _LEVELS:
         shorter = {key: _shorten(value, longest * 4, most) for key, value in shorter.items()}
         shorter["input"] = _shorten(made.get("input"), longest, most)
         text = _encoder.encode(shorter)

@@ -81,4 +81,7 @@ def privileges(body: Json) -> list[Json]:
 
 def settings(body: Json) -> list[str]:
     """What of a plugin is set: names only, for the values may be secrets."""
-    return [f"{said.partition('=')[0]}={REDACTED}" for said in texts(body, "body")]
+    return [
+        f"{said.partition('=')[0]}={REDACTED}" if "=" in said else REDACTED
+        for said in texts(body, "body")
+    ]

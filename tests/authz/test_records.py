@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -98,6 +99,12 @@ SECRET = "s3cr3t-value"
         {"network": {"driver_options": {"encryption_passphrase": SECRET}}},
         {"exec": {"command": ["mysql", f"--password={SECRET}"]}},
         {"exec": {"command": ["sh", "-c", f"TOKEN={SECRET} ./run"]}},
+        {"exec": {"command": ["mysql", "--password", SECRET]}},
+        {"spec": {"command": ["curl", "-u", f"bob:{SECRET}"]}},
+        {"object": {"spec": {"entrypoint": ["sh", "-c", f"mysql -p {SECRET}"]}}},
+        {"query": {"changes": [f"ENV A={SECRET}"]}},
+        {"query": {"remote": f"https://user:a@{SECRET}@git.example.org/x.git"}},
+        {"query": {"outputs": f'[{{"Attrs":{{"password":"{SECRET}"}}}}]'}},
         {"other": {"JoinTokens": {"Worker": SECRET, "Manager": [SECRET]}}},
         {"other": {"UnlockKey": SECRET}},
         {"object": {"spec": {"log": {"options": {"api_key": SECRET}}}}},
@@ -134,6 +141,9 @@ def test_what_is_no_secret_stays():
         ("/build?BuildArgs=x&pull=1", "/build?BuildArgs=[redacted]&pull=1"),
         ("/build?build%2561rgs=x", "/build?build%2561rgs=[redacted]"),
         ("/x?remote=https%3A%2F%2Fu%3Ap%40example.org", "/x?remote=https://[redacted]@example.org"),
+        ("/commit?changes=ENV+A%3Db+C%3Dd", "/commit?changes=ENV A=[redacted]"),
+        ("/build?labels=%7B%22token%22%3A%22x%22%7D", '/build?labels={"token":"[redacted]"}'),
+        ("/x?a=b;token=x", "/x?a=b;token=[redacted]"),
         ("http://user:pw@x/containers/json", "http://[redacted]@x/containers/json"),
         ("/containers/json?all=1&filters=%7B%7D", "/containers/json?all=1&filters=%7B%7D"),
         ("", ""),
@@ -142,6 +152,21 @@ def test_what_is_no_secret_stays():
 )  # fmt: skip
 def test_request_targets(uri, clean):
     assert redact_uri(uri) == clean
+
+
+def test_a_long_document_is_looked_through_in_time():
+    document = {
+        "spec": {"labels": {"a": "password=" * 400_000, **{str(n): "a=b" for n in range(9)}}}
+    }
+    begin = time.process_time()
+    text = line(replace(DECISION, input=document))
+    assert time.process_time() - begin < 2
+    assert json.loads(text)["truncated"] is True
+
+
+def test_secrets_of_a_long_document():
+    document = {"a": [f"password={SECRET} {'x' * 500}", f"https://u:{SECRET}{'y' * 500}@h"] * 200}
+    assert SECRET.encode() not in line(replace(DECISION, input=document))
 
 
 def test_sentences():
