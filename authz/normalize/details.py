@@ -97,14 +97,15 @@ def _service_of(body: Json, seccomp: SeccompReader) -> _Found:
     spec = service(body, seccomp)
     return _Found(
         {"spec": spec, "service": spec["service"], "images": _spec_images(spec)},
-        references.of_spec(spec),
+        references.of_spec(spec) + references.of_service(spec["service"]),
     )
 
 
 def _start(request: _Request) -> _Found:
     if one(request.query, "checkpoint-dir"):
         deny("refused-query", "a checkpoint from a directory of the host may hold anything")
-    return _Found({"other": {"checkpoint": one(request.query, "checkpoint")}})
+    name = one(request.query, "checkpoint")
+    return _Found({"other": {"checkpoint": others.checkpoint_name(name) if name else ""}})
 
 
 def _exec(request: _Request) -> _Found:
@@ -220,8 +221,13 @@ def _checkpoint(request: _Request) -> _Found:
     return _Found({"other": others.checkpoint(request.body)})
 
 
-def _checkpoint_remove(request: _Request) -> _Found:
-    return _Found({"other": {"CheckpointDir": one(request.query, "dir")}})
+def _checkpoint_directory(request: _Request) -> _Found:
+    """Engines list, and remove with all that is in it, any directory of the host so."""
+    if one(request.query, "dir"):
+        deny("refused-query", f"dir: {others.OWN_DIRECTORY}")
+    if name := request.parameters.get("checkpoint"):
+        others.checkpoint_name(name)
+    return _Found({})
 
 
 def _plugin_grant(request: _Request) -> _Found:
@@ -239,7 +245,8 @@ _READERS: Mapping[str, Callable[[_Request], _Found]] = {
     "container.start": _start,
     "exec.create": _exec,
     "checkpoint.create": _checkpoint,
-    "checkpoint.remove": _checkpoint_remove,
+    "checkpoint.list": _checkpoint_directory,
+    "checkpoint.remove": _checkpoint_directory,
     "service.create": _service,
     "service.update": _service,
     "volume.create": _volume,

@@ -204,8 +204,8 @@ demand_faults(rule, spec) := ((({sentence |
 	value := object.get(spec.resources, key, null)
 	not limit_kept(spec, limit, value)
 	sentence := sprintf(
-		"limits: %s is %s, it must be set and at most %d",
-		[key, text_of(value), limit],
+		"limits: %s is %s, it must be set and at most %d%s",
+		[key, text_of(value), limit, limit_hint(key, value)],
 	)
 } | {sentence |
 	spec.partial == false
@@ -226,6 +226,11 @@ demand_faults(rule, spec) := ((({sentence |
 	not read_only_ok(rule, spec)
 	sentence := "read-only: the root file system must be read-only"
 }
+
+limit_hint(key, value) := "; name quota and period together, or --cpus" if {
+	key == "nano_cpus"
+	value == -1
+} else := ""
 
 limit_kept(spec, limit, value) if {
 	spec.partial == true

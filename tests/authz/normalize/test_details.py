@@ -158,7 +158,28 @@ DENIED: list[tuple[str, Any, dict[str, Any], dict[str, str], str]] = [
     ("container.rename", None, {"name": "0" * 64}, {"name": "a"}, "bad-name"),
     ("container.rename", None, {}, {"name": "a"}, "missing-field"),
     ("container.start", None, {"checkpoint-dir": "/x"}, {"name": "a"}, "refused-query"),
+    # The engine would join it to the container's directory and leave that.
+    ("container.start", None, {"checkpoint": "../../../x"}, {"name": "a"}, "bad-name"),
+    ("container.start", None, {"checkpoint": "/x"}, {"name": "a"}, "bad-name"),
     ("checkpoint.create", {"CheckpointID": "../x"}, {}, {"name": "a"}, "bad-name"),
+    ("checkpoint.create", {"CheckpointID": ".."}, {}, {"name": "a"}, "bad-name"),
+    # The engine makes, lists and removes any directory of the host, as root.
+    (
+        "checkpoint.create",
+        {"CheckpointID": "x", "CheckpointDir": "/etc"},
+        {},
+        {"name": "a"},
+        "refused-field",
+    ),
+    ("checkpoint.list", None, {"dir": "/etc"}, {"name": "a"}, "refused-query"),
+    (
+        "checkpoint.remove",
+        None,
+        {"dir": "/etc"},
+        {"name": "a", "checkpoint": "docker"},
+        "refused-query",
+    ),
+    ("checkpoint.remove", None, {}, {"name": "a", "checkpoint": ".."}, "bad-name"),
     ("exec.create", {"Novel": 1}, {}, {"name": "a"}, "unknown-field"),
     ("exec.start", {"Privileged": True}, {}, {"name": "a"}, "unknown-field"),
     ("volume.create", {"Name": "../x"}, {}, {}, "bad-name"),

@@ -315,8 +315,11 @@ UPDATES: list[tuple[dict[str, Any], str, Any]] = [
     ({"MemorySwap": -1}, "resources.memory_swap", -1),
     ({"CpuQuota": 0}, "resources.nano_cpus", None),
     ({"CpuQuota": -1}, "resources.nano_cpus", -1),
-    ({"CpuQuota": 100_000}, "resources.nano_cpus", 1_000_000_000),
+    # The container's period, which stays, may be a hundredth of the default one.
+    ({"CpuQuota": 100_000}, "resources.nano_cpus", -1),
     ({"CpuPeriod": 1000}, "resources.nano_cpus", -1),
+    ({"CpuQuota": -1, "CpuPeriod": 1000}, "resources.nano_cpus", -1),
+    ({"CpuQuota": 100_000, "CpuPeriod": 50_000}, "resources.nano_cpus", 2_000_000_000),
     ({"NanoCpus": 7}, "resources.nano_cpus", 7),
     ({"RestartPolicy": {"Name": "always"}}, "restart.policy", "always"),
     ({"Devices": [{"PathOnHost": "/dev/a"}]}, "devices.0.host", "/dev/a"),
