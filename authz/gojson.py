@@ -20,6 +20,9 @@ from .model import Json
 
 LIMIT = 4 * 1024 * 1024
 """Bytes of a body; engines pass no longer one on."""
+COMMAS = 20_000
+"""In a body, texts included: whoever sends more keeps a worker busy for longer than a decision
+may take. A container with 2,000 published ports has a quarter."""
 DEPTH = 64
 """Objects and lists within one another; the API's deepest has less than half."""
 
@@ -63,6 +66,8 @@ def parse(body: bytes) -> Json:
     """
     if len(body) > LIMIT:
         raise Denied("body-too-large", f"the body is larger than {LIMIT} bytes")
+    if body.count(b",") > COMMAS:
+        raise Denied("too-many", f"the body has more than {COMMAS:,} values")
     try:
         document = _DECODER.decode(body.decode("utf-8"))
         if b"\\u" in body:

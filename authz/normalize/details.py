@@ -9,6 +9,7 @@ from typing import Any
 from ..model import Json, ObjectReference, Route
 from ..profiles import SeccompReader
 from . import builds, container, created, others, references
+from .bounds import check_bounds
 from .images import image, named
 from .namespaces import network_mode
 from .queries import Query, flag, one, several
@@ -297,6 +298,8 @@ def details(
             deny("unexpected-body", f"{asked} has no body")
         return dict(EMPTY, images=[], other={}), (), lambda: None
     found = read(_Request(asked, parameters, query, body, seccomp))
+    whole = {**EMPTY, "images": [], "other": {}, **found.details}
+    check_bounds(whole)
 
     def redacted() -> Json:
         if asked == "plugin.set":
@@ -304,7 +307,7 @@ def details(
         return None if asked in BODILESS else redact(body)
 
     return (
-        {**EMPTY, "images": [], "other": {}, **found.details},
+        whole,
         references.unique(found.references),
         redacted,
     )

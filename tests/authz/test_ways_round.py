@@ -1,5 +1,6 @@
 """Ways round a policy that were open once: whole requests, decided as the plugin does it."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -92,3 +93,39 @@ def test_services_have_secrets_of_their_owner_only(kind, ask, made):
     foreign = ask(*asked, who=BOB)
     assert not foreign.allow
     assert f"a {kind} of the service is not owned" in foreign.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        {"Binds": [f"/srv/a:/m{n}" for n in range(20_000)]},
+        {
+            "Mounts": [
+                {"Type": "image", "Source": f"a{n}", "Target": f"/m{n}"} for n in range(5_000)
+            ]
+        },
+        {"Devices": [{"PathOnHost": f"/dev/{n}"} for n in range(20_000)]},
+        {"Sysctls": {f"a{n}": "1" for n in range(20_000)}},
+        {"Links": ["a:b"] * 20_000},
+        {"PortBindings": {"80/tcp": [{"HostPort": "1"}] * 20_000}},
+        {"Ulimits": [{}] * 500_000},
+        {"VolumeDriver": "x", "Tmpfs": {f"/m{n}": "" for n in range(20_000)}},
+    ],
+    ids=lambda host: next(iter(host)),
+)
+def test_nobody_keeps_the_rules_busy(host, ask):
+    begin = time.process_time()
+    found = ask("POST", "/containers/create", {"Image": "nginx", "HostConfig": host})
+    assert (found.allow, found.code) == (False, "too-many")
+    assert time.process_time() - begin < 3
+
+
+def test_nobody_keeps_the_rules_busy_with_one_option(ask):
+    options = {"o": "lowerdir=" + "/a:" * 20_000}
+    assert ask("POST", "/volumes/create", {"DriverOpts": options}).code == "too-many"
+
+
+def test_a_range_of_ports_is_not_too_many(ask):
+    ports = {f"{n}/udp": [{"HostPort": str(n)}] for n in range(10_000, 12_000)}
+    asked = {"Image": "nginx", "HostConfig": {**LIMITS, "PortBindings": ports}}
+    assert ask("POST", "/containers/create", asked).code == "rule-denied"
