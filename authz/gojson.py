@@ -99,21 +99,19 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return result
 
 
-def constant(text: str) -> NoReturn:
-    """For what Python takes for a number and JSON does not: NaN, Infinity. Raises ValueError."""
+def _constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
-def fraction(text: str) -> float:
-    """A number with a fraction or exponent; Go refuses 1e999. Raises ValueError."""
-    found = float(text)
-    if not math.isfinite(found):
-        raise ValueError(f"{text[:40]} is too large for a number")
-    return found
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _Mistake("out-of-range", f"{text} is beyond every number")
+    return number
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=constant, parse_float=fraction
+    object_pairs_hook=_object, parse_constant=_constant, parse_float=_finite
 )
 
 

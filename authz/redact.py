@@ -7,6 +7,7 @@ CIFS password), words of command lines, credentials inside of URLs, and the quer
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import unquote_plus
@@ -42,26 +43,27 @@ def scrub(text: str) -> str:
 
 
 _MARKS = (
-    "pass", "secret", "token", "credential", "key", "signing", "authorization", "://",
-    '"auth', 'auth"', "auth\\n", "auth=", "auth:", "auth ", '"x-registry', '"buildargs',
-    "pwd", "cookie", "bearer", "pat=", "pat:", '"pat', '"changes', '"onbuild',
-    '"-p', " -p", '"-u', " -u", "--user", "proxy-user", '"-a"', '"-w"', " -a ", " -w ",
+    b"pass", b"secret", b"token", b"credential", b"key", b"signing", b"://", b'"x-registry',
+    b'"buildargs', b"pwd", b"cookie", b"bearer", b'"changes', b'"onbuild', b"-user",
 )  # fmt: skip
-"""One of them is in whatever the expressions above find ($ is before a last line feed too)."""
+_SHORT_OPTION = re.compile(rb"-(?:(?<=[^\w.-]-)|(?<=\\[nrt]-))(?:[pu]|[aw]\W)")
+"""One of them, or `auth`, is in whatever `wording` finds. Beginning with its letter is quick."""
 
 
-def may_have_secrets(text: str) -> bool:
+def may_have_secrets(text: bytes) -> bool:
     """Whether `redact` could find anything in a document, which is given as JSON in ASCII.
 
     Letters beyond ASCII, which are escaped there, may stand for others where case is ignored.
     """
-    if "\\u" in text:
+    if b"\\u" in text:
         return True
     lowered = text.lower()
-    for mark in _MARKS:  # noqa: SIM110 - twice as quick as any()
+    for mark in _MARKS:  # any() takes twice as long
         if mark in lowered:
             return True
-    return False
+    if lowered.count(b"auth") > lowered.count(b"authz"):  # rules' ids, and our own path
+        return True
+    return _SHORT_OPTION.search(lowered) is not None
 
 
 def redact(document: Json) -> Json:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from .denied import Denied
-from .gojson import constant, fraction
+from .jsonbytes import finite
 from .model import Json, Phase, PluginRequest
 
 LIMIT = 8 * 1024 * 1024
@@ -90,9 +90,11 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return result
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_constant=constant, parse_float=fraction
-)
+def _constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=finite)
 
 
 def _text(value: Json, name: str) -> str:

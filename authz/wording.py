@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 _SOUNDS_SECRET = re.compile(
     r"passw|passphrase|secret|token|credential|api[-_.]?key|access[-_.]?key|private[-_.]?key|"
     r"signing|unlock[-_.]?key|authorization|cookie|"
-    r"(?:^|[-_.])(?:pass|pwd|auth)$|^-{0,2}key$|^pat$|^x-registry|^buildargs$",
+    r"(?:^|[-_.])(?:pass|pwd|auth)$|^-{0,2}key$|^x-registry|^buildargs$",
     re.IGNORECASE,
 )
 

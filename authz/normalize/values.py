@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from ..denied import Denied
-from ..gojson import constant, fraction
+from ..jsonbytes import finite
 from ..model import Json
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -156,11 +156,15 @@ def _unique(pairs: Iterable[tuple[str, Json]]) -> dict[str, Json]:
     return found
 
 
+def _no_constant(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
 def parse_json(source: str, name: str) -> Json:
     """JSON inside a text, strictly: no duplicate keys, no NaN, no 1e999. Raises Denied."""
     try:
         return json.loads(
-            source, object_pairs_hook=_unique, parse_constant=constant, parse_float=fraction
+            source, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=finite
         )
     except (ValueError, RecursionError) as error:
         raise Denied("bad-json", f"{name} is not valid JSON") from error

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockade.authz.jsonbytes import dumps
 from stockade.authz.log import DecisionLog
 from stockade.authz.model import (
     LOCAL,
@@ -20,7 +21,7 @@ from stockade.authz.model import (
     Verdict,
 )
 from stockade.authz.records import MOST, encode, line, record
-from stockade.authz.redact import redact, redact_uri, scrub
+from stockade.authz.redact import may_have_secrets, redact, redact_uri, scrub
 
 CANONICAL = CanonicalRequest(
     "container.create", "POST", "/containers/create", "1.41", LOCAL, {}, {"name": "web"},
@@ -260,3 +261,22 @@ def test_a_long_record_is_shortened_on_the_quick_way_too():
     made = line(decision, REQUEST)
     assert len(made) <= MOST
     assert json.loads(made)["truncated"] is True
+
+
+@pytest.mark.parametrize("before", ["", " ", "'", "x\n", "\t", ",", "sh -c "])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "PASSWORD=x", "auth: x", "traefik.auth=x", "--auth x", "MYSQL_PWD=x", "Bearer x", "-p x",
+        "-p\tx", "--password x", "Cookie: a", '"auth" : "x"', "'token': 'x'", "https://u:p@h",
+    ],
+)  # fmt: skip
+def test_the_quick_look_misses_nothing(before, secret):
+    for words in ([before + secret], ["sh", "-c", before + secret], [before, *secret.split(" ")]):
+        for document in ({"command": words}, {"other": words}, {"query": {"changes": words}}):
+            if redact(document) != document:
+                assert may_have_secrets(dumps(document)), document
+    for words in (["mysql", "-px"], ["curl", "-u", "a:x"], ["redis-cli", "-a", "x"],
+                  ["ldapsearch", "-w", "x"], ["curl", "--user", "a:x"]):  # fmt: skip
+        assert redact({"command": words}) != {"command": words}
+        assert may_have_secrets(dumps({"command": words}))
