@@ -33,7 +33,7 @@ from .model import (
 from .profiles import SeccompReader
 from .repeats import Repeats
 from .shown import if_it_were_own, may_show, what_is_shown
-from .this_host import on_this_host, partly_writable
+from .this_host import on_this_host, partly_writable, refuse_links
 
 ALLOWED = "allowed"
 RULE_DENIED = "rule-denied"
@@ -280,6 +280,7 @@ def input_document(
         return {**found, "spec": on_this_host(found["spec"], request.version)}
 
     details = request.details
+    refuse_links(details)
     thing = known(request.object)
     references = dict.fromkeys([*request.references, *used_by(request.operation, thing)])
     return {

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from .denied import Denied
 from .model import Json
 
 MOUNTS = (Path("/proc/1/mountinfo"), Path("/proc/self/mountinfo"))
@@ -16,6 +17,10 @@ RECURSIVE_SINCE = (1, 44)
 _KERNEL = (5, 12)
 """The first with mount_setattr(2), which they need."""
 _ESCAPE = re.compile(r"\\([0-7]{3})")
+
+
+_PIECES = re.compile(r"[,=:]")
+"""What stands between the words of an option's value."""
 
 
 def on_this_host(spec: Json, version: str | None) -> Json:
@@ -40,6 +45,24 @@ def on_this_host(spec: Json, version: str | None) -> Json:
             for mount in made
         ]
     return {**spec, "mounts": made}
+
+
+def refuse_links(details: Mapping[str, Json]) -> None:
+    """Raises Denied for a path in the options of a volume that a symbolic link leads elsewhere.
+
+    A volume is mounted by root, wherever the path leads then; rules compare what is written.
+    """
+    spec, volume = details["spec"], details["volume"]
+    for one in [*(spec["mounts"] if spec is not None else ()), *([volume] if volume else ())]:
+        for key, value in one["driver_options"].items():
+            # Overlays drop backslashes, binds keep them.
+            for piece in {*_PIECES.split(value), *_PIECES.split(value.replace("\\", ""))}:
+                path = os.path.normpath(f"/{piece.lstrip('/')}")
+                if "/" in piece and (leads := _resolved(path)) != path:
+                    raise Denied(
+                        "unclear-path",
+                        f"the volume option {key}: {path!r} leads to {leads!r}; name that",
+                    )
 
 
 def partly_writable(asked: Json, found: Json) -> list[str]:

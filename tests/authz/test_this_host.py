@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from stockade.authz.denied import Denied
 from stockade.authz.normalize.container import harmless
 from stockade.authz.normalize.mounts import mount
-from stockade.authz.this_host import mounted, on_this_host, partly_writable
+from stockade.authz.this_host import mounted, on_this_host, partly_writable, refuse_links
 
 KERNEL = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
 
@@ -56,3 +57,32 @@ def test_mountinfo(tmp_path: Path):
     file.write_text("26 1 8:1 / / rw - ext4 x rw\n27 26 8:2 / /a\\040b rw - ext4 x rw\n")
     assert mounted([tmp_path / "none", file]) == ("/", "/a b")
     assert mounted([tmp_path / "none"]) == ()
+
+
+def with_options(options: dict[str, str]) -> list[dict[str, object]]:
+    """A volume of its own, and one that a container's mount makes."""
+    volume = {"name": "v", "driver": "", "driver_options": options, "labels": {}, "cluster": False}
+    mounts = [mount(source="v", target="/m", driver="", driver_options=options)]
+    return [
+        {"spec": None, "volume": volume},
+        {"spec": {**harmless(), "mounts": mounts}, "volume": None},
+    ]
+
+
+def test_options_of_volumes_lead_where_they_say(tmp_path):
+    (tmp_path / "link").symlink_to("/etc")
+    (tmp_path / "folder").mkdir()
+    for path in (
+        f"{tmp_path}/link",
+        f"{tmp_path}/li\\nk",
+        f"{tmp_path}/link/docker",
+        str(tmp_path)[1:] + "/link",
+    ):
+        for options in ({"o": "bind", "device": path}, {"o": f"lowerdir=/x:{path}"}):
+            for details in with_options(options):
+                with pytest.raises(Denied, match="leads to '/etc") as caught:
+                    refuse_links(details)
+                assert caught.value.code == "unclear-path"
+    for device in (f"{tmp_path}/folder", f"{tmp_path}/missing/x", ":/export", "tmpfs", "//host/a"):
+        for details in with_options({"o": "addr=10.0.0.1,rw", "device": device}):
+            refuse_links(details)

@@ -29,7 +29,10 @@ SECRETS: list[tuple[str, Any, dict[str, Any], dict[str, str]]] = [
     ("container.create", {"Image": "a", "Env": [f"A={SECRET}"]}, {}, {}),
     (
         "container.create",
-        {"Image": "a", "HostConfig": {"LogConfig": {"Config": {"splunk-token": SECRET}}}},
+        {
+            "Image": "a",
+            "HostConfig": {"LogConfig": {"Type": "splunk", "Config": {"splunk-token": SECRET}}},
+        },
         {},
         {},
     ),

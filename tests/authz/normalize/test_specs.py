@@ -152,6 +152,7 @@ CASES: list[tuple[dict[str, Any], str, Any]] = [
     ({"OomScoreAdj": -1}, "resources.oom_score_adj", -1),
     ({"ShmSize": 64}, "resources.shm_size", 64),
     ({"LogConfig": {"Type": "syslog", "Config": {"a": "b"}}}, "log.driver", "syslog"),
+    ({"LogConfig": {"Config": {"max-size": "1m"}}}, "log.options", {"max-size": "1m"}),
     ({"RestartPolicy": {"Name": "", "MaximumRetryCount": 0}}, "restart.policy", "no"),
     (
         {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}},
