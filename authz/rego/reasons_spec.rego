@@ -13,6 +13,15 @@ confinement_faults(rule, spec) := union({
 	hardening_faults(rule, spec),
 })
 
+# One's own is only what exists already: a mount may find what somebody else has just made.
+volume_text(rule, name) := sprintf("volumes: %s does not exist; make it with docker volume create", [name]) if {
+	rule.volumes.own == true
+	some thing in input.references
+	thing.kind == "volume"
+	thing.reference == name
+	thing.known == false
+} else := sprintf("volumes: %s is not permitted", [text_of(name)])
+
 power_faults(rule, spec) := {sentence |
 	not privileged_ok(rule, spec)
 	sentence := "privileged: a privileged container is not permitted"
@@ -59,7 +68,7 @@ one_mount_faults(rule, mount) := (((({sentence |
 } | {sentence |
 	mount.type in {"volume", "cluster"}
 	not volume_name_ok(rule, mount.source)
-	sentence := sprintf("volumes: %s is not permitted", [text_of(mount.source)])
+	sentence := volume_text(rule, mount.source)
 }) | {sentence |
 	mount.type in {"volume", "cluster"}
 	some sentence in driver_faults(rule, mount)

@@ -51,6 +51,8 @@ LABELS: Mapping[str, Callable[[Json], Json]] = {
     "image.build": lambda document: document["build"]["labels"],
     "secret.create": lambda document: document["other"].get("Labels", {}),
     "config.create": lambda document: document["other"].get("Labels", {}),
+    "secret.update": lambda document: document["other"].get("Labels", {}),
+    "config.update": lambda document: document["other"].get("Labels", {}),
 }
 
 
