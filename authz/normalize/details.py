@@ -12,6 +12,7 @@ from . import builds, container, created, others, references
 from .bounds import check_bounds
 from .images import image, named
 from .namespaces import network_mode
+from .processes import ps_arguments
 from .queries import Query, flag, one, several
 from .redact import in_text, redact
 from .services import service
@@ -222,6 +223,11 @@ def _checkpoint(request: _Request) -> _Found:
     return _Found({"other": others.checkpoint(request.body)})
 
 
+def _top(request: _Request) -> _Found:
+    ps_arguments(one(request.query, "ps_args"))
+    return _Found({})
+
+
 def _checkpoint_directory(request: _Request) -> _Found:
     """Engines list, and remove with all that is in it, any directory of the host so."""
     if one(request.query, "dir"):
@@ -244,6 +250,7 @@ _READERS: Mapping[str, Callable[[_Request], _Found]] = {
     "container.update": _update,
     "container.rename": _rename,
     "container.start": _start,
+    "container.top": _top,
     "exec.create": _exec,
     "checkpoint.create": _checkpoint,
     "checkpoint.list": _checkpoint_directory,
