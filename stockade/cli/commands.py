@@ -22,6 +22,7 @@ _COMMANDS = {
     "test": "Check the calls and requests in a policy's `tests:`.",
     "disasm": "Show a BPF program as text.",
     "authz": "Decide Docker API requests by rules: check, explain, serve.",
+    "userns": "Show and give out ids for user namespaces.",
     "audit": "Verify decision logs.",
     "init": "Write a first policy to start from.",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from textwrap import fill
 
 import click
 
@@ -15,12 +16,14 @@ from ..policies.source import Problem
 from ..seccomp.hosts import ENGINES
 from ..seccomp.targets import TARGETS, Request, compile_targets
 from .files import write_all
+from .maps import TARGETS as MAP_TARGETS
+from .maps import MapRequest, compiled_maps, map_options, targets_of
 from .options import environment_options, read_policy, read_request
 
 OPA = "opa"
 """The target of the `authz` section."""
 OPA_SUFFIX = ".opa.tar.gz"
-ALL_TARGETS = (*TARGETS, OPA)
+ALL_TARGETS = (*TARGETS, *MAP_TARGETS, OPA)
 
 _EPILOG = """\b
 Examples:
@@ -28,7 +31,9 @@ Examples:
   stockade compile docker-default -o - --target docker > profile.json
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out
+  stockade compile web.yaml --target podman --target kubernetes-spo --target c
   stockade compile ci.yaml --target opa       (ci.opa.tar.gz)
+  stockade compile hosts.yaml --tenant web    (hosts.daemon.json, ...)
 
 \b
 Then: docker run --security-opt seccomp=web.docker.json IMAGE
@@ -53,6 +58,7 @@ Then: docker run --security-opt seccomp=web.docker.json IMAGE
     "--listener", "listener_path", default="", metavar="SOCKET",
     help="The agent's socket, for policies that notify.",
 )  # fmt: skip
+@map_options
 @environment_options
 def command(
     policies: tuple[str, ...],
@@ -63,13 +69,18 @@ def command(
     architectures: tuple[str, ...],
     capabilities: tuple[str, ...],
     kernel: str | None,
+    tenant: str,
+    root: str,
+    merge: str | None,
 ) -> int:
-    """Write what enforces a POLICY: Docker JSON, OCI JSON, BPF, an OPA bundle.
+    """Write what enforces a POLICY: Docker JSON, OCI JSON, BPF, id maps, an OPA bundle.
 
     POLICY is a path or the name of a library policy. Docker JSON is for all architectures of
     the policy and keeps its conditions on capabilities and kernel; OCI JSON and BPF are for
     one kind of machine (this one, or --arch) and settle them by --cap and --kernel. The OPA
-    bundle has the `authz` section as data, and the Rego that decides by it.
+    bundle has the `authz` section as data, and the Rego that decides by it. Maps have the ids
+    that the registry gives to the tenants of the `userns` section. docs/targets.md and
+    docs/userns-targets.md say what each target can say; it is exact or refused.
     """
     for name in targets:
         if name not in ALL_TARGETS:
@@ -77,14 +88,15 @@ def command(
                 f"unknown target `{name}`{did_you_mean(name, ALL_TARGETS)}",
                 hint=f"there are {', '.join(ALL_TARGETS)}",
             )
+    maps = MapRequest(tenant, root, merge)
     request = read_request(architectures, capabilities, kernel, engine, listener_path)
     if output == "-":
-        return _to_stdout(policies, targets, request, capabilities)
+        return _to_stdout(policies, targets, request, capabilities, maps)
     files: dict[Path, bytes] = {}
     sources: dict[Path, str] = {}
     for reference in policies:
         policy = read_policy(reference, request.build)
-        made = _compiled(policy, targets, request, capabilities)
+        made = _compiled(policy, targets, request, capabilities, maps)
         for suffix, content in made:
             path = Path(output) / f"{policy.name}{suffix}"
             if path in files:
@@ -100,26 +112,41 @@ def command(
     return 0
 
 
-def _targets_of(policy: Policy, wanted: Iterable[str]) -> tuple[str, ...]:
+def _targets_of(policy: Policy, wanted: Iterable[str], maps: MapRequest) -> tuple[str, ...]:
     """The targets asked for, or else those of the sections that the policy has."""
     chosen = tuple(dict.fromkeys(wanted))
     if chosen:
         return chosen
-    seccomp = tuple(TARGETS) if policy.seccomp is not None else ()
-    return (*seccomp, OPA) if policy.authz is not None else seccomp or tuple(TARGETS)
+    usual = tuple(name for name, target in TARGETS.items() if target.by_default)
+    seccomp = usual if policy.seccomp is not None else ()
+    authz = (OPA,) if policy.authz is not None else ()
+    return (*seccomp, *targets_of(policy, maps), *authz) or usual
 
 
 def _compiled(
-    policy: Policy, wanted: Iterable[str], request: Request, capabilities: object
+    policy: Policy,
+    wanted: Iterable[str],
+    request: Request,
+    capabilities: object,
+    maps: MapRequest,
 ) -> list[tuple[str, bytes]]:
     """The suffix and content of every file, complete or not at all; raises InputError."""
-    names = _targets_of(policy, wanted)
+    names = _targets_of(policy, wanted, maps)
     filters = [name for name in names if name in TARGETS]
     made: list[tuple[str, bytes]] = []
+    notes: list[tuple[str, str]] = []
     problems: list[Problem] = []
     if filters:
         try:
-            made += [(t.suffix, c) for t, c in compile_targets(policy, filters, request)]
+            for target, content in compile_targets(policy, filters, request):
+                made.append((target.suffix, content))
+                notes.append((target.name, target.note(policy, request, content)))
+        except InputError as error:
+            problems += error.problems
+    mapped = [name for name in names if name in MAP_TARGETS]
+    if mapped:
+        try:
+            made += compiled_maps(policy, mapped, maps)
         except InputError as error:
             problems += error.problems
     if OPA in names:
@@ -130,6 +157,9 @@ def _compiled(
     if problems:
         raise InputError(arrange(problems))
     _tell_what_was_settled(policy, filters, capabilities)
+    for name, text in notes:
+        if text:
+            click.echo(fill(f"note: {name}: {text}", 79, subsequent_indent="      "), err=True)
     return made
 
 
@@ -145,7 +175,7 @@ def _tell_what_was_settled(policy: Policy, targets: Iterable[str], capabilities:
     """Say that rules were left out of targets that cannot keep `needs:`, unless --cap was given."""
     rules = policy.seccomp.rules if policy.seccomp is not None else ()
     needed = sorted({name.text for rule in rules for name in rule.needs})
-    settled = [name for name in targets if name != "docker"]
+    settled = [name for name in targets if TARGETS[name].settles]
     if needed and settled and not capabilities:
         click.echo(
             f"note: {' and '.join(settled)}: rules with `needs:` are left out; --cap docker puts "
@@ -159,6 +189,7 @@ def _to_stdout(
     targets: Sequence[str],
     request: Request,
     capabilities: tuple[str, ...],
+    maps: MapRequest,
 ) -> int:
     several = InputError.of(
         "`-o -` writes one policy and one target to stdout",
@@ -167,9 +198,9 @@ def _to_stdout(
     if len(policies) > 1 or len(set(targets)) > 1:
         raise several
     policy = read_policy(policies[0], request.build)
-    if len(_targets_of(policy, targets)) > 1:
+    if len(_targets_of(policy, targets, maps)) > 1:
         raise several
-    made = _compiled(policy, targets, request, capabilities)
+    made = _compiled(policy, targets, request, capabilities, maps)
     stream = sys.stdout.buffer
     for _, content in made:
         stream.write(content)
