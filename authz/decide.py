@@ -33,6 +33,7 @@ from .model import (
 from .profiles import SeccompReader
 from .repeats import Repeats
 from .shown import if_it_were_own, may_show, what_is_shown
+from .this_host import on_this_host, partly_writable, refuse_links
 
 ALLOWED = "allowed"
 RULE_DENIED = "rule-denied"
@@ -229,7 +230,15 @@ class _Steps:
         if own is not None and (verdict := self._rules.engine.decide(own)).allow is True:
             self.verdict = verdict
             return True, ABSENT, f"there is no such thing; {verdict.rule} would allow an own one"
-        return False, RULE_DENIED, _said(self.verdict)
+        return False, RULE_DENIED, _said(self.verdict) + self._explained()
+
+    def _explained(self) -> str:
+        """What no rule can say: why a bind that was asked for read-only is not."""
+        assert self.canonical is not None
+        assert self.document is not None
+        asked = self.canonical.details.get("spec")
+        found = partly_writable(asked, self.document["spec"])
+        return "".join(f"; what is mounted below {each} would stay writable" for each in found)
 
     def _previous(self, service: ObjectReference, version: str) -> Json:
         return self._knowledge.previous(service, version, self._deadline)
@@ -268,9 +277,10 @@ def input_document(
         if reference is None:
             return None
         found = knowledge.resolve(reference, deadline)
-        return {**found, "spec": _on_this_host(found["spec"])}
+        return {**found, "spec": on_this_host(found["spec"], request.version)}
 
     details = request.details
+    refuse_links(details)
     thing = known(request.object)
     references = dict.fromkeys([*request.references, *used_by(request.operation, thing)])
     return {
@@ -283,29 +293,8 @@ def input_document(
         "container_object": known(request.container_object),
         "references": [known(reference) for reference in references],
         **details,
-        "spec": _on_this_host(details.get("spec")),
+        "spec": on_this_host(details.get("spec"), request.version),
     }
-
-
-def _on_this_host(spec: Json) -> Json:
-    """The spec with the sources of its bind mounts resolved: no symbolic link leads elsewhere.
-
-    What cannot be resolved stays null, which no rule permits.
-    """
-    if spec is None or not any(mount["type"] == "bind" for mount in spec["mounts"]):
-        return spec
-    mounts = [
-        {**mount, "resolved": _resolved(mount["source"])} if mount["type"] == "bind" else mount
-        for mount in spec["mounts"]
-    ]
-    return {**spec, "mounts": mounts}
-
-
-def _resolved(source: str) -> str | None:
-    try:
-        return os.path.realpath(source)
-    except (OSError, ValueError):
-        return None
 
 
 def _new_id() -> str:

@@ -413,7 +413,7 @@ class Thing(TypedDict):
     owner: Subject | None
     """Null when it was not made through the plugin."""
     labels: dict[str, str]
-    image: str | None
+    image: ImageReference | None
     spec: Spec | None
 
 
@@ -424,7 +424,7 @@ class Document(TypedDict):
     version: str | None
     subject: Subject
     parameters: dict[str, str]
-    query: dict[str, list[str]]
+    query: dict[str, Any]
     object: Thing | None
     container_object: Thing | None
     references: list[Thing]

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping
 
 from .jsonbytes import dumps
-from .model import Decision, Json, Phase, PluginRequest
+from .model import Decision, Json, Phase, PluginRequest, Verdict
 from .redact import may_have_secrets, redact, redact_uri, scrub
 
 PATH = "stockade/authz/decision"
@@ -21,6 +21,9 @@ PATH = "stockade/authz/decision"
 MOST = 65_536
 """Bytes of a record. A request body has up to 4 MiB; its hash is what the log keeps of it."""
 
+_LEVELS = ((256, 32), (64, 8), (32, 2))
+"""Characters of a text and elements of a list that are left, tried in this order."""
+_MOST_REASONS = 256
 _LONGEST_URI = 2048
 _LONGEST_REASON = 2048
 
@@ -35,7 +38,8 @@ def record(
     `request` is what came over the wire, where it could be read at all; `labels` says which
     service this is (id, version).
     """
-    return {**_about(decision, request, labels), "input": redact(_input(decision))}
+    made = {**_about(decision, request, labels), "input": _input(decision)}
+    return _redacted(made, dumps(made))
 
 
 def line(
@@ -54,13 +58,26 @@ def line(
         )  # fmt: skip
     made = {**_about(decision, request, labels), "input": _input(decision)}
     text = dumps(made)
-    if may_have_secrets(text):
-        text = encode({**made, "input": redact(made["input"])})
-    elif len(text) > MOST:
-        text = encode(made)
+    if len(text) > MOST or may_have_secrets(text):
+        text = encode(_redacted(made, text))
     if mould is not None:
         mould.pieces = _pieces(decision, text)
     return text
+
+
+def _redacted(made: dict[str, Json], text: bytes) -> dict[str, Json]:
+    """The record, given as JSON too, with its input redacted.
+
+    What is too long for a line is shortened before, for looking through 4 MiB takes seconds.
+    """
+    if len(text) <= MOST:
+        return {**made, "input": redact(made["input"])}
+    shorter = made["input"]
+    for longest, most in _LEVELS:
+        shorter = _shorten(made["input"], longest, most)
+        if len(dumps(shorter)) <= 4 * MOST:
+            return {**made, "truncated": True, "input": redact(shorter)}
+    return {**made, "truncated": True, "input": None, "erased": ["/input"]}
 
 
 _OPENING = b'{"decision_id":"'
@@ -109,7 +126,7 @@ def _about(
         "result": {
             "allow": decision.allow,
             "rule": verdict.rule if verdict is not None else None,
-            "reasons": [scrub(each) for each in verdict.reasons] if verdict is not None else [],
+            "reasons": _reasons(verdict) if verdict is not None else [],
             "subjects": list(verdict.subjects) if verdict is not None else [],
         },
         "code": decision.code,
@@ -129,6 +146,13 @@ def _about(
         agent = next((v for k, v in request.headers.items() if k.lower() == "user-agent"), None)
         made["user_agent"] = _cut(agent and scrub(agent), 256)
     return made
+
+
+def _reasons(verdict: Verdict) -> list[Json]:
+    """As many as have room."""
+    shown: list[Json] = [scrub(_cut(each, MOST) or "") for each in verdict.reasons[:_MOST_REASONS]]
+    more = len(verdict.reasons) - len(shown)
+    return [*shown, f"… (+{more})"] if more > 0 else shown
 
 
 def _input(decision: Decision) -> Json:
@@ -162,7 +186,7 @@ def encode(made: Mapping[str, Json]) -> bytes:
         return text
     shorter = dict(made)
     shorter["truncated"] = True
-    for longest, most in ((256, 32), (64, 8), (32, 2)):
+    for longest, most in _LEVELS:
         shorter = {key: _shorten(value, longest * 4, most) for key, value in shorter.items()}
         shorter["input"] = _shorten(made.get("input"), longest, most)
         text = dumps(shorter)

@@ -69,10 +69,27 @@ def log(value: Json) -> Json:
     """driver (`""` for the engine's choice) and options."""
     given = mapping(value, "LogConfig")
     check("HostConfig.LogConfig", given)
-    return {
-        "driver": text(given.get("Type"), "LogConfig"),
-        "options": strings(given.get("Config"), "LogConfig"),
-    }
+    return log_of(text(given.get("Type"), "LogConfig"), strings(given.get("Config"), "LogConfig"))
+
+
+_LOG_OPTIONS = frozenset(
+    """
+    max-size max-file compress labels labels-regex env env-regex tag mode max-buffer-size
+    cache-disabled cache-max-file cache-max-size cache-compress
+    """.split()
+)
+"""Options that stay on the host, whichever driver the engine chooses."""
+
+
+def log_of(driver: str, options: dict[str, str]) -> Json:
+    """The document of a log driver.
+
+    Raises Denied for an option that would send the engine's own choice elsewhere
+    (`syslog-address`): which driver that is is not known here.
+    """
+    if not driver and (others := sorted(options.keys() - _LOG_OPTIONS)):
+        deny("unknown-option", f"the log option {others[0]!r} needs its driver beside it")
+    return {"driver": driver, "options": options}
 
 
 def isolation(value: Json) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 from ..model import Json, ObjectReference, Route
 from ..profiles import SeccompReader
 from . import builds, container, created, others, references
+from .bounds import check_bounds
 from .images import image, named
 from .namespaces import network_mode
+from .processes import ps_arguments
 from .queries import Query, flag, one, several
 from .redact import in_text, redact
 from .services import service
@@ -97,14 +99,15 @@ def _service_of(body: Json, seccomp: SeccompReader) -> _Found:
     spec = service(body, seccomp)
     return _Found(
         {"spec": spec, "service": spec["service"], "images": _spec_images(spec)},
-        references.of_spec(spec),
+        references.of_spec(spec) + references.of_service(spec["service"]),
     )
 
 
 def _start(request: _Request) -> _Found:
     if one(request.query, "checkpoint-dir"):
         deny("refused-query", "a checkpoint from a directory of the host may hold anything")
-    return _Found({"other": {"checkpoint": one(request.query, "checkpoint")}})
+    name = one(request.query, "checkpoint")
+    return _Found({"other": {"checkpoint": others.checkpoint_name(name) if name else ""}})
 
 
 def _exec(request: _Request) -> _Found:
@@ -220,8 +223,18 @@ def _checkpoint(request: _Request) -> _Found:
     return _Found({"other": others.checkpoint(request.body)})
 
 
-def _checkpoint_remove(request: _Request) -> _Found:
-    return _Found({"other": {"CheckpointDir": one(request.query, "dir")}})
+def _top(request: _Request) -> _Found:
+    ps_arguments(one(request.query, "ps_args"))
+    return _Found({})
+
+
+def _checkpoint_directory(request: _Request) -> _Found:
+    """Engines list, and remove with all that is in it, any directory of the host so."""
+    if one(request.query, "dir"):
+        deny("refused-query", f"dir: {others.OWN_DIRECTORY}")
+    if name := request.parameters.get("checkpoint"):
+        others.checkpoint_name(name)
+    return _Found({})
 
 
 def _plugin_grant(request: _Request) -> _Found:
@@ -237,9 +250,11 @@ _READERS: Mapping[str, Callable[[_Request], _Found]] = {
     "container.update": _update,
     "container.rename": _rename,
     "container.start": _start,
+    "container.top": _top,
     "exec.create": _exec,
     "checkpoint.create": _checkpoint,
-    "checkpoint.remove": _checkpoint_remove,
+    "checkpoint.list": _checkpoint_directory,
+    "checkpoint.remove": _checkpoint_directory,
     "service.create": _service,
     "service.update": _service,
     "volume.create": _volume,
@@ -290,6 +305,8 @@ def details(
             deny("unexpected-body", f"{asked} has no body")
         return dict(EMPTY, images=[], other={}), (), lambda: None
     found = read(_Request(asked, parameters, query, body, seccomp))
+    whole = {**EMPTY, "images": [], "other": {}, **found.details}
+    check_bounds(whole)
 
     def redacted() -> Json:
         if asked == "plugin.set":
@@ -297,7 +314,7 @@ def details(
         return None if asked in BODILESS else redact(body)
 
     return (
-        {**EMPTY, "images": [], "other": {}, **found.details},
+        whole,
         references.unique(found.references),
         redacted,
     )

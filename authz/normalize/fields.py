@@ -130,7 +130,7 @@ _CONTAINER_FIELDS: Mapping[str, tuple[str, str, str]] = {
     "IPAMConfig": ("Subnet", "IPRange Gateway AuxiliaryAddresses", ""),
     "NetworkConnectRequest": ("Container EndpointConfig", "", ""),
     "NetworkDisconnectRequest": ("Container", "Force", ""),
-    "CheckpointCreate": ("CheckpointID CheckpointDir Exit", "", ""),
+    "CheckpointCreate": ("CheckpointID Exit", "", "CheckpointDir"),
 }
 """Type -> read, harmless, refused."""
 

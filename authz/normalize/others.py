@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ..model import Json
 from .fields import check
 from .redact import REDACTED, redact
-from .values import climbs, deny, flag, mapping, objects, text, texts
+from .values import deny, flag, mapping, objects, text, texts
 
 _DRIVERS = ("Driver", "Templating")
 
@@ -55,16 +56,26 @@ def other(operation: str, body: Json) -> dict[str, Json]:
     return found
 
 
+OWN_DIRECTORY = "checkpoints are kept in their container's own directory; leave it out"
+"""The engine writes to another one, and removes it, as root and whatever it is."""
+
+_CHECKPOINT = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
+"""The engine holds new ones to nearly this, but takes any path for one that is restored."""
+
+
+def checkpoint_name(said: str) -> str:
+    """The name of a checkpoint. Raises Denied for a path."""
+    if not _CHECKPOINT.match(said):
+        deny("bad-name", f"{said[:100]!r} is not a name for a checkpoint")
+    return said
+
+
 def checkpoint(body: Json) -> dict[str, Json]:
     """Of POST /containers/X/checkpoints. Raises Denied."""
     given = mapping(body, "body")
     check("CheckpointCreate", given)
-    name = text(given.get("CheckpointID"), "CheckpointID")
-    if not name or "/" in name or climbs(name):
-        deny("bad-name", f"{name!r} is not a name for a checkpoint")
     return {
-        "CheckpointID": name,
-        "CheckpointDir": text(given.get("CheckpointDir"), "CheckpointDir"),
+        "CheckpointID": checkpoint_name(text(given.get("CheckpointID"), "CheckpointID")),
         "Exit": flag(given.get("Exit"), "Exit"),
     }
 
@@ -81,4 +92,7 @@ def privileges(body: Json) -> list[Json]:
 
 def settings(body: Json) -> list[str]:
     """What of a plugin is set: names only, for the values may be secrets."""
-    return [f"{said.partition('=')[0]}={REDACTED}" for said in texts(body, "body")]
+    return [
+        f"{said.partition('=')[0]}={REDACTED}" if "=" in said else REDACTED
+        for said in texts(body, "body")
+    ]

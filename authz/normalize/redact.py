@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..model import Json
+from ..wording import hide, hide_in_command, hide_instruction
 from .values import parse_json
 
 REDACTED = "REDACTED"
@@ -23,11 +24,7 @@ _HARMLESS_FIELDS = frozenset(
 )
 """Their names look secret; what they hold are names."""
 
-_IN_TEXT = re.compile(
-    r"((?:^|[,;&?\s])[\w.-]*(?:pass|password|passwd|secret|token|key|credentials?)[\w.-]*=)[^,;&\s]*",
-    re.IGNORECASE,
-)
-_USER_INFO = re.compile(r"(://)[^/@\s]+@")
+_COMMANDS = frozenset({"Cmd", "Entrypoint", "Command", "Args", "Test", "Shell"})
 
 
 def _environment(items: Json) -> Json:
@@ -41,9 +38,12 @@ def _environment(items: Json) -> Json:
 
 def in_text(value: str) -> str:
     """`o=…,password=x` and `https://user:x@host` without what is secret."""
-    if "=" in value:
-        value = _IN_TEXT.sub(rf"\1{REDACTED}", value)
-    return _USER_INFO.sub(rf"\1{REDACTED}@", value) if "@" in value and "://" in value else value
+    return hide(value, REDACTED)
+
+
+def instructions(changes: Iterable[Json]) -> list[Json]:
+    """Instructions of a Dockerfile without values of the environment and secrets."""
+    return [hide_instruction(one, REDACTED) if type(one) is str else one for one in changes]
 
 
 def _field(name: str, value: Json) -> Json:
@@ -53,6 +53,10 @@ def _field(name: str, value: Json) -> Json:
         return _environment(value)
     if name in _SECRET_FIELDS:
         return REDACTED
+    if name in _COMMANDS and type(value) is list:
+        return hide_in_command(value, REDACTED)
+    if name == "OnBuild" and type(value) is list:
+        return instructions(value)
     if name not in _HARMLESS_FIELDS and type(value) is str and _SECRET.search(name):
         return REDACTED
     return redact(value)
@@ -66,9 +70,7 @@ def redact(value: Json) -> Json:
         return {name: _field(name, item) if item else item for name, item in value.items()}
     if kind is list:
         return [redact(item) for item in value] if value else value
-    if kind is str and ("=" in value or "@" in value):
-        return in_text(value)
-    return value
+    return in_text(value) if kind is str else value
 
 
 def redact_query(query: Mapping[str, Json]) -> dict[str, Json]:
@@ -78,6 +80,8 @@ def redact_query(query: Mapping[str, Json]) -> dict[str, Json]:
         if key == "buildargs":
             arguments = parse_json(value, key) if value else None
             found[key] = sorted(arguments) if isinstance(arguments, dict) else REDACTED
+        elif key == "changes":
+            found[key] = instructions([value] if isinstance(value, str) else value)
         elif isinstance(value, str):
             found[key] = in_text(value)
         else:

@@ -33,6 +33,12 @@ def of_spec(spec: Mapping[str, Json]) -> list[ObjectReference]:
     return found
 
 
+def of_service(service: Mapping[str, Json]) -> list[ObjectReference]:
+    """Secrets and configs, which swarms take by their ids."""
+    found = [ObjectReference("secret", one["id"]) for one in service["secrets"] if one["id"]]
+    return found + [ObjectReference("config", one["id"]) for one in service["configs"] if one["id"]]
+
+
 def unique(found: Iterable[ObjectReference]) -> tuple[ObjectReference, ...]:
     """Each once, in order."""
     return tuple(dict.fromkeys(found))

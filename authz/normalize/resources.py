@@ -42,11 +42,12 @@ def _cpus(given: Mapping[str, Json], partial: bool) -> int | None:
     quota = number(given.get("CpuQuota"), "CpuQuota")
     if nano and (period or quota):
         deny("conflict", "NanoCpus together with CpuQuota or CpuPeriod")
+    if partial and (quota or period) and not (quota > 0 and period):
+        # With the old quota another period means another limit, and with the old period another
+        # quota; the old ones are not known here.
+        return UNLIMITED
     if quota > 0:
         return quota * 1_000_000_000 // (period or DEFAULT_PERIOD)
-    if partial and (quota < 0 or period):
-        # With the old quota another period means another limit; which one is not known here.
-        return UNLIMITED
     return nano or None
 
 

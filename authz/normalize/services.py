@@ -8,7 +8,7 @@ from ..model import Json
 from ..profiles import SeccompReader
 from . import endpoints, resources, security
 from .capabilities import capabilities, effective
-from .container import harmless, has_healthcheck, isolation
+from .container import harmless, has_healthcheck, isolation, log_of
 from .fields import check
 from .images import image
 from .mounts import mount_object
@@ -103,10 +103,7 @@ def _restart(value: Json) -> Json:
 def _log(value: Json) -> Json:
     given = mapping(value, "LogDriver")
     check("TaskSpec.LogDriver", given)
-    return {
-        "driver": text(given.get("Name"), "LogDriver"),
-        "options": strings(given.get("Options"), "LogDriver"),
-    }
+    return log_of(text(given.get("Name"), "LogDriver"), strings(given.get("Options"), "LogDriver"))
 
 
 def _networks(task: Json, service: Json) -> tuple[list[Json], Json]:

@@ -161,7 +161,7 @@ def _no_constant(constant: str) -> NoReturn:
 
 
 def parse_json(source: str, name: str) -> Json:
-    """JSON inside a text, strictly: no duplicate keys, no NaN. Raises Denied."""
+    """JSON inside a text, strictly: no duplicate keys, no NaN, no 1e999. Raises Denied."""
     try:
         return json.loads(
             source, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=finite

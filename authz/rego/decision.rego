@@ -95,6 +95,7 @@ permits(rule) if {
 	connect_ok(rule)
 	build_ok(rule)
 	import_ok(rule)
+	login_ok(rule)
 	plugin_ok(rule)
 }
 

@@ -100,3 +100,9 @@ pin_ok(_, _) if object.get(pins_image, input.operation, false) == false
 pin_ok(_, image) if is_string(image.digest)
 
 pin_ok(_, image) if is_string(image.id)
+
+# Which registry a login is for no plugin is told. Whose images must be from some registries does
+# not get the engine to talk to others.
+login_ok(_) if input.operation != "registry.login"
+
+login_ok(rule) if rule.images.any == true

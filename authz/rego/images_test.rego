@@ -97,3 +97,12 @@ test_an_image_that_is_not_described if {
 	asked := ask("image.pull", {"images": [null]})
 	denied(listed({}), asked, ["what it asks for could not be proven"])
 }
+
+test_logins if {
+	login := ask("registry.login", {})
+	fault := ["images: a login does not show its registry; a rule without `images` permits it"]
+	allowed({}, login)
+	allowed({"pinned": true}, login)
+	denied(listed({}), login, fault)
+	denied({"images": entries([])}, login, fault)
+}

@@ -5,10 +5,12 @@ import rego.v1
 
 labelled := {
 	"config.create": true,
+	"config.update": true,
 	"container.create": true,
 	"image.build": true,
 	"network.create": true,
 	"secret.create": true,
+	"secret.update": true,
 	"service.create": true,
 	"service.update": true,
 	"volume.create": true,

@@ -11,6 +11,8 @@ labelled(labels) := [
 	building({"labels": labels}),
 	ask("secret.create", {"other": {"Labels": labels}}),
 	ask("config.create", {"other": {"Labels": labels}}),
+	ask("secret.update", {"other": {"Labels": labels}, "object": thing("secret", {})}),
+	ask("config.update", {"other": {"Labels": labels}, "object": thing("config", {})}),
 	new_service({"labels": labels}),
 	service_update({"labels": labels}),
 ]
@@ -23,6 +25,8 @@ test_labels_of_what_is_made if {
 		"image.build",
 		"secret.create",
 		"config.create",
+		"secret.update",
+		"config.update",
 		"service.create",
 		"service.update",
 	]
@@ -32,7 +36,7 @@ test_labels_that_are_missing if {
 	fault := ["labels: team is missing or has a value that is not permitted"]
 	requests := array.concat(labelled({}), labelled({"team": "db"}))
 	[asked.operation | some asked in requests; not denied(team, asked, fault)] == []
-	count(requests) == 16
+	count(requests) == 20
 }
 
 test_all_labels_are_demanded if {

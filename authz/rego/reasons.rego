@@ -256,10 +256,13 @@ one_build_faults(rule, build) := ((({sentence |
 	sentence := "build: outputs are not permitted"
 }
 
-other_faults(rule) := ({sentence |
+other_faults(rule) := (({sentence |
+	not login_ok(rule)
+	sentence := "images: a login does not show its registry; a rule without `images` permits it"
+} | {sentence |
 	not import_ok(rule)
 	sentence := sprintf("build: the source %s is not permitted", [text_of(input.other.source)])
-} | {sentence |
+}) | {sentence |
 	not labels_ok(rule)
 	some key, expressions in rule.labels
 	not label_matches(expressions, key)

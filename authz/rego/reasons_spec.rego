@@ -13,6 +13,15 @@ confinement_faults(rule, spec) := union({
 	hardening_faults(rule, spec),
 })
 
+# One's own is only what exists already: a mount may find what somebody else has just made.
+volume_text(rule, name) := sprintf("volumes: %s does not exist; make it with docker volume create", [name]) if {
+	rule.volumes.own == true
+	some thing in input.references
+	thing.kind == "volume"
+	thing.reference == name
+	thing.known == false
+} else := sprintf("volumes: %s is not permitted", [text_of(name)])
+
 power_faults(rule, spec) := {sentence |
 	not privileged_ok(rule, spec)
 	sentence := "privileged: a privileged container is not permitted"
@@ -59,7 +68,7 @@ one_mount_faults(rule, mount) := (((({sentence |
 } | {sentence |
 	mount.type in {"volume", "cluster"}
 	not volume_name_ok(rule, mount.source)
-	sentence := sprintf("volumes: %s is not permitted", [text_of(mount.source)])
+	sentence := volume_text(rule, mount.source)
 }) | {sentence |
 	mount.type in {"volume", "cluster"}
 	some sentence in driver_faults(rule, mount)
@@ -204,8 +213,8 @@ demand_faults(rule, spec) := ((({sentence |
 	value := object.get(spec.resources, key, null)
 	not limit_kept(spec, limit, value)
 	sentence := sprintf(
-		"limits: %s is %s, it must be set and at most %d",
-		[key, text_of(value), limit],
+		"limits: %s is %s, it must be set and at most %d%s",
+		[key, text_of(value), limit, limit_hint(key, value)],
 	)
 } | {sentence |
 	spec.partial == false
@@ -226,6 +235,11 @@ demand_faults(rule, spec) := ((({sentence |
 	not read_only_ok(rule, spec)
 	sentence := "read-only: the root file system must be read-only"
 }
+
+limit_hint(key, value) := "; name quota and period together, or --cpus" if {
+	key == "nano_cpus"
+	value == -1
+} else := ""
 
 limit_kept(spec, limit, value) if {
 	spec.partial == true

@@ -20,9 +20,15 @@ test_limits if {
 }
 
 limit_fault(kind, value) := sprintf(
-	"limits: %s is %s, it must be set and at most 100",
-	[kind, value],
+	"limits: %s is %s, it must be set and at most 100%s",
+	[kind, value, hint(kind, value)],
 )
+
+hint("nano_cpus", "-1") := "; name quota and period together, or --cpus"
+
+hint("nano_cpus", value) := "" if value != "-1"
+
+hint(kind, _) := "" if kind != "nano_cpus"
 
 # An update need not say it, but may not raise it.
 test_limits_of_updates if {

@@ -36,13 +36,14 @@ known(asked, found) := object.union(asked, {"references": [named_data]}) if {
 
 test_own_volumes if {
 	fault := ["volumes: data is not permitted"]
+	absent := ["volumes: data does not exist; make it with docker volume create"]
 	allowed({"volumes": own}, known(volume({}), thing("volume", {})))
 	denied({"volumes": own}, known(volume({}), foreign("volume")), fault)
-	denied({"volumes": own}, known(volume({}), missing("volume")), fault)
+	denied({"volumes": own}, known(volume({}), missing("volume")), absent)
 	denied({"volumes": own}, known(volume({}), thing("network", {})), fault)
 	denied({"volumes": own}, volume({}), fault)
 	denied({}, known(volume({}), thing("volume", {})), fault)
-	denied({"volumes": own, "owner": "any"}, known(volume({}), missing("volume")), fault)
+	denied({"volumes": own, "owner": "any"}, known(volume({}), missing("volume")), absent)
 }
 
 # What does not exist yet will be one's own.

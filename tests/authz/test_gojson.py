@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -251,6 +252,8 @@ def test_commands_may_be_a_string() -> None:
         ("ServiceSpec", '{"EndpointSpec": {"Ports": [{"TargetPort": 4294967296}]}}', False),
         ("ServiceSpec", '{"UpdateConfig": {"MaxFailureRatio": 1e39}}', False),
         ("ServiceSpec", '{"UpdateConfig": {"MaxFailureRatio": 1e400}}', False),
+        ("ContainerCreate", '{"HostConfig": {"Memory": 1e999}}', False),
+        ("ContainerCreate", '{"x": -1E+999}', False),
         ("ServiceSpec", '{"UpdateConfig": {"MaxFailureRatio": 0.5}}', True),
         ("ServiceSpec", '{"UpdateConfig": {"MaxFailureRatio": 1}}', True),
     ],
@@ -305,3 +308,10 @@ def test_any_bytes_are_read_or_denied(body: bytes) -> None:
     except Denied:
         return
     json.loads(body)
+
+
+def test_a_duplicate_among_many_keys_is_found_at_once() -> None:
+    keys = ",".join(f'"{at:x}":0' for at in range(19_000))
+    begin = time.process_time()
+    assert denied(f'{{{keys},"a":0}}') == "duplicate-key"
+    assert time.process_time() - begin < 2

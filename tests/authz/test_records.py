@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockade.authz.jsonbytes import dumps
 from stockade.authz.log import DecisionLog
 from stockade.authz.model import (
     LOCAL,
@@ -19,7 +21,7 @@ from stockade.authz.model import (
     Verdict,
 )
 from stockade.authz.records import MOST, encode, line, record
-from stockade.authz.redact import redact, redact_uri, scrub
+from stockade.authz.redact import may_have_secrets, redact, redact_uri, scrub
 
 CANONICAL = CanonicalRequest(
     "container.create", "POST", "/containers/create", "1.41", LOCAL, {}, {"name": "web"},
@@ -98,6 +100,12 @@ SECRET = "s3cr3t-value"
         {"network": {"driver_options": {"encryption_passphrase": SECRET}}},
         {"exec": {"command": ["mysql", f"--password={SECRET}"]}},
         {"exec": {"command": ["sh", "-c", f"TOKEN={SECRET} ./run"]}},
+        {"exec": {"command": ["mysql", "--password", SECRET]}},
+        {"spec": {"command": ["curl", "-u", f"bob:{SECRET}"]}},
+        {"object": {"spec": {"entrypoint": ["sh", "-c", f"mysql -p {SECRET}"]}}},
+        {"query": {"changes": [f"ENV A={SECRET}"]}},
+        {"query": {"remote": f"https://user:a@{SECRET}@git.example.org/x.git"}},
+        {"query": {"outputs": f'[{{"Attrs":{{"password":"{SECRET}"}}}}]'}},
         {"other": {"JoinTokens": {"Worker": SECRET, "Manager": [SECRET]}}},
         {"other": {"UnlockKey": SECRET}},
         {"object": {"spec": {"log": {"options": {"api_key": SECRET}}}}},
@@ -134,6 +142,9 @@ def test_what_is_no_secret_stays():
         ("/build?BuildArgs=x&pull=1", "/build?BuildArgs=[redacted]&pull=1"),
         ("/build?build%2561rgs=x", "/build?build%2561rgs=[redacted]"),
         ("/x?remote=https%3A%2F%2Fu%3Ap%40example.org", "/x?remote=https://[redacted]@example.org"),
+        ("/commit?changes=ENV+A%3Db+C%3Dd", "/commit?changes=ENV A=[redacted]"),
+        ("/build?labels=%7B%22token%22%3A%22x%22%7D", '/build?labels={"token":"[redacted]"}'),
+        ("/x?a=b;token=x", "/x?a=b;token=[redacted]"),
         ("http://user:pw@x/containers/json", "http://[redacted]@x/containers/json"),
         ("/containers/json?all=1&filters=%7B%7D", "/containers/json?all=1&filters=%7B%7D"),
         ("", ""),
@@ -142,6 +153,21 @@ def test_what_is_no_secret_stays():
 )  # fmt: skip
 def test_request_targets(uri, clean):
     assert redact_uri(uri) == clean
+
+
+def test_a_long_document_is_looked_through_in_time():
+    document = {
+        "spec": {"labels": {"a": "password=" * 400_000, **{str(n): "a=b" for n in range(9)}}}
+    }
+    begin = time.process_time()
+    text = line(replace(DECISION, input=document))
+    assert time.process_time() - begin < 2
+    assert json.loads(text)["truncated"] is True
+
+
+def test_secrets_of_a_long_document():
+    document = {"a": [f"password={SECRET} {'x' * 500}", f"https://u:{SECRET}{'y' * 500}@h"] * 200}
+    assert SECRET.encode() not in line(replace(DECISION, input=document))
 
 
 def test_sentences():
@@ -235,3 +261,22 @@ def test_a_long_record_is_shortened_on_the_quick_way_too():
     made = line(decision, REQUEST)
     assert len(made) <= MOST
     assert json.loads(made)["truncated"] is True
+
+
+@pytest.mark.parametrize("before", ["", " ", "'", "x\n", "\t", ",", "sh -c "])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "PASSWORD=x", "auth: x", "traefik.auth=x", "--auth x", "MYSQL_PWD=x", "Bearer x", "-p x",
+        "-p\tx", "--password x", "Cookie: a", '"auth" : "x"', "'token': 'x'", "https://u:p@h",
+    ],
+)  # fmt: skip
+def test_the_quick_look_misses_nothing(before, secret):
+    for words in ([before + secret], ["sh", "-c", before + secret], [before, *secret.split(" ")]):
+        for document in ({"command": words}, {"other": words}, {"query": {"changes": words}}):
+            if redact(document) != document:
+                assert may_have_secrets(dumps(document)), document
+    for words in (["mysql", "-px"], ["curl", "-u", "a:x"], ["redis-cli", "-a", "x"],
+                  ["ldapsearch", "-w", "x"], ["curl", "--user", "a:x"]):  # fmt: skip
+        assert redact({"command": words}) != {"command": words}
+        assert may_have_secrets(dumps({"command": words}))

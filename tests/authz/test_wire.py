@@ -90,6 +90,7 @@ def test_nothing_at_all_is_what_comes_after_a_dropped_connection() -> None:
         b'{"RequestMethod": "GET", "RequestUri": "/_ping", "X": {"a": 1, "a": 1}}',
         b'{"RequestMethod": "GET", "RequestUri": "/_ping", "User": "\\ud800"}',
         b'{"RequestMethod": "GET", "RequestUri": "/_ping", "X": NaN}',
+        b'{"RequestMethod": "GET", "RequestUri": "/_ping", "X": 1e999}',
         b'\xef\xbb\xbf{"RequestMethod": "GET", "RequestUri": "/_ping"}',
         b'{"RequestMethod": "GET", "RequestUri": "/\xff"}',
         b"[" * 100_000,

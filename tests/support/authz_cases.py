@@ -366,7 +366,7 @@ CASES = [
           of("r.example.org/a/b:v1", digest=A), of("r.example.org/b:x", digest=B),
           of("r.example.org/b:x"), of("nginx:1", ambiguous=True), mine(image=None),
           mine(image=image("nginx", id=A)), about("image.load"), pull("image.tag", registry="x"),
-          mounting(mount("image", "x"))]),
+          about("registry.login"), mounting(mount("image", "x"))]),
     case("pinned", True, [pull(digest=A), pull("image.search"), mine(image=image("x", id=A))],
          [pull(), mine()]),
     case("limits", {"memory": "1k", "cpus": 1.5, "pids": 5},

@@ -51,6 +51,8 @@ LABELS: Mapping[str, Callable[[Json], Json]] = {
     "image.build": lambda document: document["build"]["labels"],
     "secret.create": lambda document: document["other"].get("Labels", {}),
     "config.create": lambda document: document["other"].get("Labels", {}),
+    "secret.update": lambda document: document["other"].get("Labels", {}),
+    "config.update": lambda document: document["other"].get("Labels", {}),
 }
 
 
@@ -76,6 +78,7 @@ class Question(Containers):
             and self.labels()
             and all(part is None or check(part) for part, check in made)
             and self.imported()
+            and self.logged_in()
             and self.empowered()
         )
 
@@ -229,6 +232,11 @@ class Question(Containers):
         """An image made from an archive, which comes with the request or is fetched."""
         source = self.document["other"].get("source")
         return self.operation != "image.import" or source == "-" or self.remote(source)
+
+    def logged_in(self) -> bool:
+        """A login, whose registry nobody sees."""
+        images = self.rule.images
+        return self.operation != "registry.login" or images is None or "any" in images.special
 
     def empowered(self) -> bool:
         """A plugin that gets what its configuration asks for."""

@@ -11,8 +11,10 @@ import click
 from ...authz.doctor import examine
 from ...authz.settings import DEFAULT_DOCKER
 from ...authz.survey import survey
+from ...authz.unknown_input import unknown_input
 from ...policies.errors import InputError
 from ...policies.findings import Finding, Severity, count, order, render_document
+from ...policies.reading import read_source
 from ...policies.source import Problem
 from .loading import make_ready
 
@@ -39,19 +41,27 @@ used.
 def command(policy: str, docker: str, daemon_json: str, no_engine: bool, form: str) -> int:
     """Check POLICY as the plugin would load it, then the engine that the plugin is to guard.
 
-    The engine is asked for its version, settings and plugins; nothing is changed.
+    Keys of `input` that a module in Rego reads and that are never there are
+    warned of. The engine is asked for its version, settings and plugins; nothing is changed.
     """
     problems: tuple[Problem, ...] = ()
     summary = ""
+    findings: tuple[Finding, ...] = ()
     try:
         ready = make_ready(policy)
+        findings = tuple(
+            finding
+            for name in ready.authz.rego
+            for finding in unknown_input(read_source(ready.authz.directory / name.text))
+        )
         count_ = len(ready.authz.rules)
         summary = f"{ready.policy.name}: {count_} rule{'' if count_ == 1 else 's'}, sound"
     except InputError as error:
         problems = error.problems
-    findings: tuple[Finding, ...] = ()
+    of_engine: tuple[Finding, ...] = ()
     if not no_engine:
-        findings = order(examine(survey(Path(docker), Path(daemon_json))))
+        of_engine = order(examine(survey(Path(docker), Path(daemon_json))))
+    findings += of_engine
     if form == "json":
         click.echo(render_document(findings, problems), nl=False)
     else:
@@ -62,9 +72,9 @@ def command(policy: str, docker: str, daemon_json: str, no_engine: bool, form: s
         click.echo(problem.render(), err=True)
     if summary:
         click.echo(summary, err=True)
-    numbers = count(findings)
-    parts = [f"{numbers[each]} {each.value}{'s' * (numbers[each] > 1)}" for each in Severity
-             if numbers[each]]  # fmt: skip
+    numbers, there = count(findings), count(of_engine)
+    parts = [f"{there[each]} {each.value}{'s' * (there[each] > 1)}" for each in Severity
+             if there[each]]  # fmt: skip
     if not no_engine:
         click.echo(f"engine at {docker}: {', '.join(parts) or 'nothing found'}", err=True)
     if problems:

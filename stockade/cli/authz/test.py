@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from tempfile import TemporaryDirectory
@@ -33,6 +34,10 @@ Exit status: 0 all as expected, 1 some not, 2 bad input.
 """
 
 
+_TEST = re.compile(r"^\s*test_\w", re.MULTILINE)
+"""A rule in Rego that `opa test` runs."""
+
+
 @click.command("test", epilog=_EPILOG)
 @click.argument("policies", nargs=-1, required=True, metavar="POLICY...")
 def command(policies: tuple[str, ...]) -> int:
@@ -43,13 +48,21 @@ def command(policies: tuple[str, ...]) -> int:
     failed = 0
     for reference in policies:
         ready = make_ready(reference)
-        if not ready.policy.authz_tests:
+        modules = extra_modules(ready.authz)
+        if ready.policy.authz_tests:
+            failed += run_all(ready.policy, ready)
+        elif not any(_TEST.search(text) for text in modules.values()):
             raise InputError.of(
-                f"policy {ready.policy.name} has no `tests:` about requests",
+                f"policy {ready.policy.name} has no `tests:` about requests, and no tests in Rego",
                 ready.policy.at,
                 "stockade authz test --help shows some",
             )
-        failed += run_all(ready.policy, ready)
+        elif shutil.which("opa") is None:
+            raise InputError.of(
+                f"all tests of policy {ready.policy.name} are in Rego, and opa is not installed",
+                ready.policy.at,
+                "install opa, or write `tests:` about requests",
+            )
         failed += _rego(ready)
     return 1 if failed else 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ import pytest
 from stockade.authz import documents, routes
 from stockade.authz.denied import Denied
 from stockade.authz.model import ObjectReference, Route
-from stockade.authz.normalize import EMPTY, details, operation
+from stockade.authz.normalize import EMPTY, details, operation, processes
+from stockade.authz.normalize.processes import ps_arguments
 
 BY_OPERATION: dict[str, Route] = {route.operation: route for route in routes.ROUTES}
 CREATE_IMAGE = next(route for route in routes.ROUTES if route.path == "/images/create")
@@ -158,7 +161,28 @@ DENIED: list[tuple[str, Any, dict[str, Any], dict[str, str], str]] = [
     ("container.rename", None, {"name": "0" * 64}, {"name": "a"}, "bad-name"),
     ("container.rename", None, {}, {"name": "a"}, "missing-field"),
     ("container.start", None, {"checkpoint-dir": "/x"}, {"name": "a"}, "refused-query"),
+    # The engine would join it to the container's directory and leave that.
+    ("container.start", None, {"checkpoint": "../../../x"}, {"name": "a"}, "bad-name"),
+    ("container.start", None, {"checkpoint": "/x"}, {"name": "a"}, "bad-name"),
     ("checkpoint.create", {"CheckpointID": "../x"}, {}, {"name": "a"}, "bad-name"),
+    ("checkpoint.create", {"CheckpointID": ".."}, {}, {"name": "a"}, "bad-name"),
+    # The engine makes, lists and removes any directory of the host, as root.
+    (
+        "checkpoint.create",
+        {"CheckpointID": "x", "CheckpointDir": "/etc"},
+        {},
+        {"name": "a"},
+        "refused-field",
+    ),
+    ("checkpoint.list", None, {"dir": "/etc"}, {"name": "a"}, "refused-query"),
+    (
+        "checkpoint.remove",
+        None,
+        {"dir": "/etc"},
+        {"name": "a", "checkpoint": "docker"},
+        "refused-query",
+    ),
+    ("checkpoint.remove", None, {}, {"name": "a", "checkpoint": ".."}, "bad-name"),
     ("exec.create", {"Novel": 1}, {}, {"name": "a"}, "unknown-field"),
     ("exec.start", {"Privileged": True}, {}, {"name": "a"}, "unknown-field"),
     ("volume.create", {"Name": "../x"}, {}, {}, "bad-name"),
@@ -257,3 +281,51 @@ def test_a_volume() -> None:
     assert found["cluster"] is False
     assert shown("volume.create", {"ClusterVolumeSpec": {}})["volume"]["cluster"] is True
     assert shown("volume.update", {"Spec": {}}, name="v")["volume"]["cluster"] is True
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "", "-ef", "aux", "-aux", "-o pid,args", "-eo pid,ppid,%cpu,comm", "axo pid,cmd", "-eLf",
+        "-o pid=,user", "faux",
+    ],
+)  # fmt: skip
+def test_ps_may_show_processes(said: str) -> None:
+    found, references, _ = read("container.top", None, {"ps_args": said}, name="a")
+    assert (found["other"], references) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "auxe", "eww", "-ef e", "-auxe", "e", "-o environ", "-eo pid,environ", "-o pid e", "E",
+        "-o", "-opid,environ", "-o pid,ENVIRON", "-ey", "--environ", "-o pid,environ=x", "-O pid",
+        "-o e,pid,", "-aux -fe", "--forest -eT", "-T -efo pid,cmd", "-o pid -o cmd",
+    ],
+)  # fmt: skip
+def test_ps_shows_no_environment(said: str) -> None:
+    with pytest.raises(Denied) as caught:
+        read("container.top", None, {"ps_args": said}, name="a")
+    assert caught.value.code == "refused-query"
+
+
+def test_ps_agrees() -> None:
+    """Whatever is taken is shown to the real one, which has an environment to show."""
+    path = {"PATH": os.environ["PATH"], "COLUMNS": "1000"}
+
+    def shown(*words: str) -> str:
+        done = subprocess.run(["ps", *words], capture_output=True, text=True, env=path, check=False)
+        return done.stdout
+
+    child = subprocess.Popen(["sleep", "60"], env={**path, "MARK": "s3cr3t"})
+    try:
+        assert "s3cr3t" in shown("auxe"), "ps shows no environment at all here"
+        fields = ",".join(sorted(processes._FIELDS))
+        for words in [[word] for word in processes._WORDS] + [
+            [word, fields] for word in processes._FIELDS_FOLLOW
+        ]:
+            ps_arguments(" ".join(words))
+            assert "s3cr3t" not in shown(*words), words
+    finally:
+        child.kill()
+        child.wait()

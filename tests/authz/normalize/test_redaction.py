@@ -29,7 +29,10 @@ SECRETS: list[tuple[str, Any, dict[str, Any], dict[str, str]]] = [
     ("container.create", {"Image": "a", "Env": [f"A={SECRET}"]}, {}, {}),
     (
         "container.create",
-        {"Image": "a", "HostConfig": {"LogConfig": {"Config": {"splunk-token": SECRET}}}},
+        {
+            "Image": "a",
+            "HostConfig": {"LogConfig": {"Type": "splunk", "Config": {"splunk-token": SECRET}}},
+        },
         {},
         {},
     ),
@@ -44,6 +47,15 @@ SECRETS: list[tuple[str, Any, dict[str, Any], dict[str, str]]] = [
     ("swarm.join", {"JoinToken": SECRET}, {}, {}),
     ("swarm.unlock", {"UnlockKey": SECRET}, {}, {}),
     ("plugin.set", [f"A={SECRET}"], {}, {"name": "p"}),
+    ("plugin.set", [SECRET], {}, {"name": "p"}),
+    ("container.create", {"Image": "a", "Cmd": ["x", "--password", SECRET]}, {}, {}),
+    (
+        "container.create",
+        {"Image": "a", "Healthcheck": {"Test": ["CMD", "x", "-p", SECRET]}},
+        {},
+        {},
+    ),
+    ("image.commit", {"OnBuild": [f"ENV A={SECRET}"]}, {"container": "c"}, {}),
     ("image.commit", {"Env": [f"A={SECRET}"]}, {"container": "c"}, {}),
     ("image.push", {"username": "a", "password": SECRET}, {}, {"name": "a"}),
     ("image.build", None, {"buildargs": f'{{"A":"{SECRET}"}}'}, {}),

@@ -152,6 +152,7 @@ CASES: list[tuple[dict[str, Any], str, Any]] = [
     ({"OomScoreAdj": -1}, "resources.oom_score_adj", -1),
     ({"ShmSize": 64}, "resources.shm_size", 64),
     ({"LogConfig": {"Type": "syslog", "Config": {"a": "b"}}}, "log.driver", "syslog"),
+    ({"LogConfig": {"Config": {"max-size": "1m"}}}, "log.options", {"max-size": "1m"}),
     ({"RestartPolicy": {"Name": "", "MaximumRetryCount": 0}}, "restart.policy", "no"),
     (
         {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}},
@@ -315,8 +316,11 @@ UPDATES: list[tuple[dict[str, Any], str, Any]] = [
     ({"MemorySwap": -1}, "resources.memory_swap", -1),
     ({"CpuQuota": 0}, "resources.nano_cpus", None),
     ({"CpuQuota": -1}, "resources.nano_cpus", -1),
-    ({"CpuQuota": 100_000}, "resources.nano_cpus", 1_000_000_000),
+    # The container's period, which stays, may be a hundredth of the default one.
+    ({"CpuQuota": 100_000}, "resources.nano_cpus", -1),
     ({"CpuPeriod": 1000}, "resources.nano_cpus", -1),
+    ({"CpuQuota": -1, "CpuPeriod": 1000}, "resources.nano_cpus", -1),
+    ({"CpuQuota": 100_000, "CpuPeriod": 50_000}, "resources.nano_cpus", 2_000_000_000),
     ({"NanoCpus": 7}, "resources.nano_cpus", 7),
     ({"RestartPolicy": {"Name": "always"}}, "restart.policy", "always"),
     ({"Devices": [{"PathOnHost": "/dev/a"}]}, "devices.0.host", "/dev/a"),

@@ -28,6 +28,9 @@ DENIED: list[tuple[dict[str, Any], str]] = [
     ({"CapAdd": [""]}, "unknown-capability"),
     ({"CapAdd": ["\u017fys_admin"]}, "unknown-capability"),
     ({"CapDrop": ["CAP_CAP_KILL"]}, "unknown-capability"),
+    # The engine's own choice may be syslog, and would send what is logged there.
+    ({"LogConfig": {"Config": {"syslog-address": "tcp://x"}}}, "unknown-option"),
+    ({"LogConfig": {"Type": "", "Config": {"max-size": "1m", "x": "y"}}}, "unknown-option"),
     ({"PidMode": "HOST"}, "unclear-namespace"),
     ({"PidMode": "private"}, "unclear-namespace"),
     ({"PidMode": "host:x"}, "unclear-namespace"),
