@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from .denied import Denied
@@ -40,7 +42,7 @@ def on_this_host(spec: Json, version: str | None) -> Json:
         below = mounted()
         made = [
             {**mount, "read_only": False}
-            if _read_only_tree(mount) and _has(mount, below)
+            if _read_only_tree(mount) and (below is None or _has(mount, below))
             else mount
             for mount in made
         ]
@@ -76,15 +78,28 @@ def partly_writable(asked: Json, found: Json) -> list[str]:
     ]
 
 
-def mounted(files: Iterable[Path] = MOUNTS) -> tuple[str, ...]:
-    """Where something is mounted; nothing when nobody says."""
+def mounted(files: Iterable[Path] = MOUNTS) -> tuple[str, ...] | None:
+    """Where something is mounted at this moment; None when nobody says."""
     for file in files:
-        try:
-            lines = file.read_text(errors="surrogateescape").splitlines()
-        except OSError:
-            continue
-        return tuple(_ESCAPE.sub(lambda e: chr(int(e[1], 8)), line.split(" ")[4]) for line in lines)
-    return ()
+        with contextlib.suppress(OSError):
+            return _places(_read(file))
+    return None
+
+
+def _read(file: Path) -> bytes:
+    """The whole of a file of /proc, without what `open` does besides. Raises OSError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, 1 << 16), b""))
+    finally:
+        os.close(descriptor)
+
+
+@lru_cache(maxsize=2)
+def _places(text: bytes) -> tuple[str, ...]:
+    """The mount points of a mountinfo; proc_pid_mountinfo(5)."""
+    lines = text.decode(errors="surrogateescape").removesuffix("\n").split("\n")
+    return tuple(_ESCAPE.sub(lambda e: chr(int(e[1], 8)), line.split(" ")[4]) for line in lines)
 
 
 def _recursive(version: str | None) -> bool:

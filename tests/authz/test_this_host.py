@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from stockade.authz import this_host
 from stockade.authz.denied import Denied
 from stockade.authz.normalize.container import harmless
 from stockade.authz.normalize.mounts import mount
@@ -46,6 +47,11 @@ def test_newer_engines_make_all_of_it_read_only(version):
     assert found(bind("/"), version)["read_only"] is True
 
 
+def test_where_nobody_says_what_is_mounted_nothing_counts_as_read_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(this_host, "mounted", lambda: None)
+    assert found(bind(tmp_path), "1.41")["read_only"] is False
+
+
 def test_links_are_followed(tmp_path):
     (tmp_path / "link").symlink_to("/")
     made = found(bind(tmp_path / "link"), "1.41")
@@ -54,9 +60,9 @@ def test_links_are_followed(tmp_path):
 
 def test_mountinfo(tmp_path: Path):
     file = tmp_path / "mountinfo"
-    file.write_text("26 1 8:1 / / rw - ext4 x rw\n27 26 8:2 / /a\\040b rw - ext4 x rw\n")
-    assert mounted([tmp_path / "none", file]) == ("/", "/a b")
-    assert mounted([tmp_path / "none"]) == ()
+    file.write_text("26 1 8:1 / / rw - ext4 x rw\n27 26 8:2 / /a\\040b\x0c rw - ext4 x rw\n")
+    assert mounted([tmp_path / "none", file]) == ("/", "/a b\x0c")
+    assert mounted([tmp_path / "none"]) is None
 
 
 def with_options(options: dict[str, str]) -> list[dict[str, object]]:
