@@ -76,8 +76,6 @@ RESERVATIONS: tuple[Reservation, ...] = (
     Reservation(
         IdRange.between(2147483648, 4294836223), "FreeIPA subordinate ids", "FreeIPA, subids.md"
     ),
-    Reservation(
-        IdRange.between(4294901760, LAST_ID), "the last block", "it ends at (uid_t)-1"
-    ),
+    Reservation(IdRange.between(4294901760, LAST_ID), "the last block", "it ends at (uid_t)-1"),
 )
 """The defaults; a policy lifts those inside a span that it names."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,8 +14,10 @@ from ..policies.model import Policy
 from ..policies.problems import arrange, did_you_mean
 from ..policies.source import Problem
 from ..seccomp.hosts import ENGINES
+from ..seccomp.optimize_presets import DEFAULT, preset_called
 from ..seccomp.targets import TARGETS, Request, compile_targets
 from .files import write_all
+from .frequencies import read_frequencies
 from .options import environment_options, read_policy, read_request
 
 OPA = "opa"
@@ -28,6 +31,7 @@ Examples:
   stockade compile docker-default -o - --target docker > profile.json
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out
+  stockade compile web.yaml --target bpf --optimize size
   stockade compile ci.yaml --target opa       (ci.opa.tar.gz)
 
 \b
@@ -53,6 +57,14 @@ Then: docker run --security-opt seccomp=web.docker.json IMAGE
     "--listener", "listener_path", default="", metavar="SOCKET",
     help="The agent's socket, for policies that notify.",
 )  # fmt: skip
+@click.option(
+    "--optimize", default=DEFAULT, show_default=True, metavar="P",
+    help="BPF for: cached (Linux 5.11 and newer), legacy (older), size (fewest instructions).",
+)  # fmt: skip
+@click.option(
+    "--frequencies", metavar="FILE",
+    help="How often calls are made: JSON, {\"read\": 0.1, ...}. Default: what programs usually do.",
+)  # fmt: skip
 @environment_options
 def command(
     policies: tuple[str, ...],
@@ -60,6 +72,8 @@ def command(
     targets: tuple[str, ...],
     engine: str,
     listener_path: str,
+    optimize: str,
+    frequencies: str | None,
     architectures: tuple[str, ...],
     capabilities: tuple[str, ...],
     kernel: str | None,
@@ -77,7 +91,11 @@ def command(
                 f"unknown target `{name}`{did_you_mean(name, ALL_TARGETS)}",
                 hint=f"there are {', '.join(ALL_TARGETS)}",
             )
-    request = read_request(architectures, capabilities, kernel, engine, listener_path)
+    request = replace(
+        read_request(architectures, capabilities, kernel, engine, listener_path),
+        optimize=preset_called(optimize).name,
+        frequencies=read_frequencies(Path(frequencies)) if frequencies else None,
+    )
     if output == "-":
         return _to_stdout(policies, targets, request, capabilities)
     files: dict[Path, bytes] = {}
