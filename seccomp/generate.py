@@ -9,8 +9,9 @@ allowed (kernel/seccomp.c: seccomp_is_const_allow()).
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from . import actions, bpf, numbers
 from .filter import AbiFilter, Filter
@@ -18,7 +19,7 @@ from .graph import Graph
 from .optimize_presets import DEFAULT, PRESETS, Frequencies, Preset, frequencies
 from .optimize_tree import Interval, emit, plan_for
 from .optimize_words import ArgumentSteps
-from .syscalls import table
+from .syscalls import Abi, table
 
 _RARE = 10
 """How many times less than others the numbers of x32 count: hardly any program uses it."""
@@ -39,8 +40,9 @@ def generate(
         served.setdefault(each.abi.audit_arch, []).append(each)
     for arch, filters in reversed(served.items()):
         edges = list(_edges(graph, filters, preset))
-        weights = _weights(graph, filters, edges, preset, often)
-        plan = plan_for(_intervals(edges, weights), weights, preset.instruction)
+        heavy = _heavy(graph, filters, edges, preset, often)
+        intervals = _intervals(filters, edges, heavy, preset)
+        plan = plan_for(intervals, heavy, preset.instruction)
         tree = graph.load(bpf.OFFSET_NUMBER, emit(graph, plan))
         entry = graph.branch(bpf.JEQ, arch, tree, entry)
     return graph, graph.load(bpf.OFFSET_ARCH, entry)
@@ -71,35 +73,50 @@ def _edges(graph: Graph, filters: Sequence[AbiFilter], preset: Preset) -> Iterat
         yield edge, step
 
 
-def _weights(
+def _heavy(
     graph: Graph,
     filters: Sequence[AbiFilter],
     edges: Sequence[Edge],
     preset: Preset,
     often: Frequencies,
 ) -> dict[int, int]:
-    """What it costs to ask one more question on the way to each number that has a call."""
+    """What one more question costs on the way to each number that is known to be called."""
     allow = graph.answer(actions.ALLOW)
     starts = [start for start, _ in edges]
     weights: dict[int, int] = {}
     for each in filters:
-        for nr, name in table(each.abi).by_number.items():
-            _, step = edges[bisect_right(starts, nr) - 1]
-            rate = preset.cached if step == allow else preset.filtered
-            weights[nr] = preset.known + rate * often.get(name, 0)
-            if each.abi.name == "x32":
-                weights[nr] = preset.known // _RARE
+        if each.abi.name == "x32":
+            continue  # hardly any program uses it
+        by_name = table(each.abi).by_name
+        for name, per_million in often.items():
+            nr = by_name.get(name)
+            if nr is not None:
+                _, step = edges[bisect_right(starts, nr) - 1]
+                rate = preset.cached if step == allow else preset.filtered
+                weights[nr] = preset.known + rate * per_million
     return weights
 
 
-def _intervals(edges: Sequence[Edge], weights: dict[int, int]) -> list[Interval]:
+def _intervals(
+    filters: Sequence[AbiFilter], edges: Sequence[Edge], heavy: dict[int, int], preset: Preset
+) -> list[Interval]:
     """The edges as intervals, each with the weight of the numbers in it."""
-    numbers_, at = sorted(weights), 0
-    intervals = []
-    for (start, step), after in zip(edges, [*(s for s, _ in edges[1:]), 1 << 32], strict=True):
-        weight = 0
-        while at < len(numbers_) and numbers_[at] < after:
-            weight += weights[numbers_[at]]
-            at += 1
-        intervals.append(Interval(start, step, weight))
-    return intervals
+    starts = [start for start, _ in edges]
+    weights = [0] * len(edges)
+    for nr, weight in heavy.items():
+        weights[bisect_right(starts, nr) - 1] += weight - preset.known
+    for each in filters:
+        known = preset.known // _RARE if each.abi.name == "x32" else preset.known
+        numbers_ = _known_numbers(each.abi)
+        places = [bisect_left(numbers_, start) for start in starts]
+        for at, (first, last) in enumerate(zip(places, [*places[1:], len(numbers_)], strict=True)):
+            weights[at] += known * (last - first)
+    return [
+        Interval(start, step, weight) for (start, step), weight in zip(edges, weights, strict=True)
+    ]
+
+
+@cache
+def _known_numbers(abi: Abi) -> tuple[int, ...]:
+    """The numbers of the ABI's table, ascending."""
+    return tuple(sorted(table(abi).by_number))

@@ -210,7 +210,11 @@ class _Programme:
                 row, mine = cost[i], split[i]
                 first = max(i + 1, mine[j - 1] - _WINDOW)
                 last = min(j, split[i + 1][j] + _WINDOW)
-                best, at = min((row[m - 1] + cost[m][j], m) for m in range(first, last + 1))
+                best, at = row[first - 1] + cost[first][j], first
+                for m in range(first + 1, last + 1):
+                    both = row[m - 1] + cost[m][j]
+                    if both < best:
+                        best, at = both, m
                 best += sums[j + 1] - sums[i] + price
                 if length <= 2 * LONGEST_CHAIN:
                     chain = self._chain(i, j)

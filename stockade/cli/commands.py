@@ -16,6 +16,8 @@ from .lazy import LazyGroup
 # name -> what the help says of it; the module has the same name
 _COMMANDS = {
     "compile": "Write a policy as Docker JSON, OCI JSON, BPF, OPA bundle.",
+    "prove": "Prove that two filters mean the same, or show a call.",
+    "diff": "Say which calls two filters answer differently.",
     "explain": "Say what a policy, profile or program answers to a call, and why.",
     "lint": "Find faults in policies and Docker seccomp profiles.",
     "run": "Run a command confined by a policy on this machine.",

@@ -31,7 +31,7 @@ Examples:
   stockade compile docker-default -o - --target docker > profile.json
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out
-  stockade compile web.yaml --target bpf --optimize size
+  stockade compile web.yaml --target bpf --optimize size --check
   stockade compile ci.yaml --target opa       (ci.opa.tar.gz)
 
 \b
@@ -65,6 +65,10 @@ Then: docker run --security-opt seccomp=web.docker.json IMAGE
     "--frequencies", metavar="FILE",
     help="How often calls are made: JSON, {\"read\": 0.1, ...}. Default: what programs usually do.",
 )  # fmt: skip
+@click.option(
+    "--check", "proving", is_flag=True,
+    help="Prove of every file that it means the policy, before any is written.",
+)  # fmt: skip
 @environment_options
 def command(
     policies: tuple[str, ...],
@@ -74,6 +78,7 @@ def command(
     listener_path: str,
     optimize: str,
     frequencies: str | None,
+    proving: bool,
     architectures: tuple[str, ...],
     capabilities: tuple[str, ...],
     kernel: str | None,
@@ -97,12 +102,14 @@ def command(
         frequencies=read_frequencies(Path(frequencies)) if frequencies else None,
     )
     if output == "-":
-        return _to_stdout(policies, targets, request, capabilities)
+        return _to_stdout(policies, targets, request, capabilities, proving)
     files: dict[Path, bytes] = {}
     sources: dict[Path, str] = {}
     for reference in policies:
         policy = read_policy(reference, request.build)
         made = _compiled(policy, targets, request, capabilities)
+        if proving and not _proven(policy, made, request):
+            return 1
         for suffix, content in made:
             path = Path(output) / f"{policy.name}{suffix}"
             if path in files:
@@ -151,6 +158,26 @@ def _compiled(
     return made
 
 
+def _proven(policy: Policy, made: Iterable[tuple[str, bytes]], request: Request) -> bool:
+    """Whether every file of a filter is proven to mean the policy; says what is not."""
+    from ..proofs import prove_target
+    from .prove import proof_in_words
+
+    by_suffix = {target.suffix: target.name for target in TARGETS.values()}
+    proofs = [
+        proof
+        for suffix, content in made
+        if suffix in by_suffix
+        for proof in prove_target(by_suffix[suffix], content, policy, request)
+    ]
+    for proof in proofs:
+        if not proof.holds:
+            click.echo(proof_in_words(proof), err=True)
+    proven = all(proof.holds for proof in proofs)
+    click.echo("proven: every file" if proven else "nothing was written", err=True)
+    return proven
+
+
 def _bundle(policy: Policy) -> bytes:
     from ..authz.compile import compile_bundle
 
@@ -177,6 +204,7 @@ def _to_stdout(
     targets: Sequence[str],
     request: Request,
     capabilities: tuple[str, ...],
+    proving: bool,
 ) -> int:
     several = InputError.of(
         "`-o -` writes one policy and one target to stdout",
@@ -188,6 +216,8 @@ def _to_stdout(
     if len(_targets_of(policy, targets)) > 1:
         raise several
     made = _compiled(policy, targets, request, capabilities)
+    if proving and not _proven(policy, made, request):
+        return 1
     stream = sys.stdout.buffer
     for _, content in made:
         stream.write(content)
