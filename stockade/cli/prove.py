@@ -6,11 +6,12 @@ import json
 
 import click
 
-from ..meanings import in_words
+from ..meanings import Side, in_words
 from ..policies.errors import InputError
 from ..policies.source import printable
 from ..proofs import Proof, prove, prove_programs
 from ..seccomp import actions
+from ..seccomp.diagram import Diagrams
 from .inputs import InputKind, kind_of
 from .options import environment_options, read_request
 from .sides import read_sides, seccomp_policy
@@ -21,6 +22,7 @@ Examples:
   stockade prove web.bpf --against web.yaml
   stockade prove old.json --against docker-default --cap docker
   stockade prove mine.yaml --against docker-default --no-wider
+  stockade prove web.oci.json --against web.yaml --libseccomp
 
 \b
 Exit status: 0 proven, 1 not so, or not proven; 2 bad input.
@@ -33,6 +35,10 @@ Exit status: 0 proven, 1 not so, or not proven; 2 bad input.
 @click.option(
     "--no-wider", is_flag=True, help="FILE need not be equal, but may allow nothing more."
 )
+@click.option(
+    "--libseccomp", is_flag=True,
+    help="A profile is what this machine's libseccomp makes of it, as runc uses it.",
+)  # fmt: skip
 @environment_options
 @click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
@@ -41,6 +47,7 @@ def command(
     file: str,
     against: str | None,
     no_wider: bool,
+    libseccomp: bool,
     architectures: tuple[str, ...],
     capabilities: tuple[str, ...],
     kernel: str | None,
@@ -66,9 +73,14 @@ def command(
         proofs = prove_programs(seccomp_policy(file, request), request)
     else:
         verb = "allows no more than" if no_wider else "equals"
-        claim = f"{printable(file)} {verb} {printable(against)}"
+        by = " by libseccomp" if libseccomp else ""
+        claim = f"{printable(file)}{by} {verb} {printable(against)}"
         files = [file, against]
-        proofs = [prove(claim, lambda store: read_sides(files, request, store), no_wider=no_wider)]
+
+        def sides(store: Diagrams) -> list[Side]:
+            return read_sides(files, request, store, libseccomp=libseccomp)
+
+        proofs = [prove(claim, sides, no_wider=no_wider)]
     if form == "json":
         click.echo(json.dumps([_document(each) for each in proofs], indent=2))
     else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 from differential import ADMIN, BARE, Trial, answer, data, foreign_trials, resolved, trials
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from random_policies import policies as drawn_policies
 
@@ -134,7 +134,6 @@ WORDS = st.sampled_from([0, 1, 2, 3, 4, 5, 16, 255, 1 << 31, (1 << 32) - 1]) | s
 )
 
 
-@settings(max_examples=200)
 @given(
     st.lists(INSTRUCTIONS, min_size=1, max_size=14),
     st.lists(st.lists(WORDS, min_size=16, max_size=16), min_size=3, max_size=3),
