@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import click
 
+from ..policies.errors import TooComplexError
 from ..policies.source import printable
 from ..seccomp import actions
 from ..seccomp.prove import store
@@ -24,8 +25,9 @@ Examples:
   stockade diff deployed.json web.yaml --fail-on widen
 
 \b
-Exit status: 0 the same; 1 different, with --fail-on widen only when NEW lets
-some call run further than OLD does; 2 bad input.
+Exit status: 0 the same; 1 different or not to be decided; with --fail-on
+widen different only when NEW lets some call run further than OLD does; 2 bad
+input.
 """
 
 _KINDS = {
@@ -75,8 +77,12 @@ def command(
     """
     request = read_request(architectures, capabilities, kernel)
     diagrams = store()
-    before, after = read_sides([old, new], request, diagrams)
-    found = list(changes(diagrams, before.meaning, after.meaning))
+    try:
+        before, after = read_sides([old, new], request, diagrams)
+        found = list(changes(diagrams, before.meaning, after.meaning))
+    except TooComplexError:
+        click.echo(f"{printable(old)} and {printable(new)} are too complex to compare", err=True)
+        return 1
     if form == "json":
         click.echo(json.dumps([_document(each) for each in found], indent=2))
     else:
