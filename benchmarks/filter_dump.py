@@ -66,8 +66,6 @@ def loaded_by(runtime: str, seccomp: dict[str, Any]) -> bpf.Program:
         config["mounts"] = [m for m in config["mounts"] if m["type"] != "cgroup"]
         (bundle / "config.json").write_text(json.dumps(config))
         base = [runtime, "--root", str(state)]
-        if runtime == "crun":
-            base.append("--cgroup-manager=disabled")
         with (Path(directory) / "log").open("w+b") as log:
             done = subprocess.run(
                 [*base, "run", "--detach", "--bundle", str(bundle), name],
