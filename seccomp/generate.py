@@ -38,8 +38,9 @@ def generate(
     served: dict[int, list[AbiFilter]] = {}
     for each in filter_.abis:
         served.setdefault(each.abi.audit_arch, []).append(each)
+    arguments = {order: ArgumentSteps(graph, order, preset) for order in (False, True)}
     for arch, filters in reversed(served.items()):
-        edges = list(_edges(graph, filters, preset))
+        edges = list(_edges(graph, filters, arguments[filters[0].abi.big_endian]))
         heavy = _heavy(graph, filters, edges, preset, often)
         intervals = _intervals(filters, edges, heavy, preset)
         plan = plan_for(intervals, heavy, preset.instruction)
@@ -52,7 +53,7 @@ Edge = tuple[int, int]
 """A number, and the step that answers it and those after it up to the next edge."""
 
 
-def _edges(graph: Graph, filters: Sequence[AbiFilter], preset: Preset) -> Iterator[Edge]:
+def _edges(graph: Graph, filters: Sequence[AbiFilter], arguments: ArgumentSteps) -> Iterator[Edge]:
     """Where the answer may change over all 32-bit numbers of one AUDIT_ARCH_*, ascending."""
     abis = [each.abi for each in filters]
     x32_named = any(each.name == "x32" for each in abis)
@@ -60,7 +61,6 @@ def _edges(graph: Graph, filters: Sequence[AbiFilter], preset: Preset) -> Iterat
     for each in filters:
         found |= each.calls.keys() | {nr + 1 for nr in each.calls}
     by_name = {each.abi.name: each for each in filters}
-    arguments = ArgumentSteps(graph, abis[0].big_endian, preset)
     for edge in sorted(found):
         abi = numbers.abi_of(abis[0].audit_arch, edge, abis)
         if abi is None:

@@ -111,16 +111,10 @@ def drop_idle_clauses(filter_: Filter) -> Filter:
     def kept(each: AbiFilter, clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:
         if all(clause.test == ALWAYS for clause in clauses):
             return clauses[:1]
-        diagrams = Diagrams()
         try:
-            meaning = diagrams.clauses(clauses, each.default)
-            for clause in reversed(clauses):
-                fewer = tuple(other for other in clauses if other is not clause)
-                if diagrams.clauses(fewer, each.default) == meaning:
-                    clauses = fewer
+            return _deciding(clauses, each.default)
         except TooComplexError:
-            pass  # then it is only longer
-        return clauses
+            return clauses  # then it is only longer
 
     return Filter(
         tuple(
@@ -128,6 +122,27 @@ def drop_idle_clauses(filter_: Filter) -> Filter:
             for each in filter_.abis
         )
     )
+
+
+def _deciding(clauses: tuple[Clause, ...], default: int) -> tuple[Clause, ...]:
+    """The clauses that make a difference, seen from the first and then from the last."""
+    diagrams = Diagrams()
+    reached: list[tuple[Clause, int]] = []
+    before = diagrams.false
+    for clause in clauses:
+        here = diagrams.test(clause.test)
+        together = diagrams.choose(here, diagrams.true, before)
+        if together != before:
+            reached.append((clause, here))
+            before = together
+    kept: list[Clause] = []
+    answers = diagrams.leaf(default)
+    for clause, here in reversed(reached):
+        changed = diagrams.choose(here, diagrams.leaf(clause.value), answers)
+        if changed != answers:
+            kept.append(clause)
+            answers = changed
+    return tuple(reversed(kept))
 
 
 # --- equal meanings, equal steps ---------------------------------------------------------------

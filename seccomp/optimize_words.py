@@ -34,9 +34,16 @@ class ArgumentSteps:
         self._graph = graph
         self._big_endian = big_endian
         self._preset = preset
+        self._known: dict[tuple[tuple[Clause, ...], int], int] = {}
 
-    def clauses(self, clauses: Sequence[Clause], default: int) -> int:
+    def clauses(self, clauses: tuple[Clause, ...], default: int) -> int:
         """The step that tries the clauses in order and ends at the default step."""
+        key = clauses, default
+        if key not in self._known:
+            self._known[key] = self._tried(clauses, default)
+        return self._known[key]
+
+    def _tried(self, clauses: Sequence[Clause], default: int) -> int:
         step = default
         for group in reversed(_grouped(clauses)):
             if isinstance(group[0].test, Member):

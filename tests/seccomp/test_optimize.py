@@ -162,7 +162,7 @@ def test_every_value_of_small_words() -> None:
         for preset in PRESETS.values():
             graph = Graph()
             steps = ArgumentSteps(graph, False, preset)
-            program = assemble(graph, steps.clauses(clauses, graph.answer(0)))
+            program = assemble(graph, steps.clauses(tuple(clauses), graph.answer(0)))
             for bits in range(64):
                 register = (bits << shift) ^ (bits << 1)
                 got = simulate(program, SeccompData(0, 0, (0, register))).value
