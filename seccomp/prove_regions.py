@@ -1,26 +1,16 @@
-"""Where two functions differ, in the words of the language: by architecture, call and arguments."""
+"""Where two functions differ: by architecture, call and arguments, in the language's words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..policies.errors import TooComplexError
 from . import numbers
-from .diagram import ARCHITECTURE, BITS, LEAF, NUMBER, Cube, Diagrams, masks, variable
-from .explain import argument_name
+from .diagram import ARCHITECTURE, NUMBER, Diagrams
 from .prove import freedom
-from .syscalls import ABIS, Abi, arguments, table
+from .prove_words import conditions, pieces
+from .syscalls import ABIS, Abi, table
 from .syscalls.abi import X32_BIT
-
-MAXIMAL_PIECES = 20_000
-"""Intervals of numbers that are told apart."""
-_MOST_RANGES = 8
-"""Intervals of one argument that are listed; more are told by masks."""
-_SIZE = 32
-
-Piece = tuple[int, int, int]
-"""First and last value, and the function for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +96,7 @@ def _in_architecture(diagrams: Diagrams, arch: int, before: int, after: int) -> 
                         continue
                     where = diagrams.both(diagrams.where(old, one), diagrams.where(new, other))
                     if where != diagrams.false:
-                        words = tuple(_words(diagrams, where, abi, low))
+                        words = conditions(diagrams, where, abi, low)
                         yield Change(arch, abi, low, high, one, other, words)
 
 
@@ -142,117 +132,3 @@ def _pairs(
         start = last + 1
         at += ones[at][1] == last
         other_at += others[other_at][1] == last
-
-
-def pieces(diagrams: Diagrams, argument: int, function: int, bits: int = _SIZE) -> list[Piece]:
-    """The function by intervals of the argument's low bits, on which it depends first of all.
-
-    Raises TooComplexError when there are too many.
-    """
-    found: list[Piece] = []
-
-    def visit(number: int, low: int, left: int) -> None:
-        at, zero, one = diagrams.parts(number)
-        if left == 0 or at > variable(argument, 0):
-            if found and found[-1][2] == number:
-                found[-1] = (found[-1][0], low + (1 << left) - 1, number)
-                return
-            found.append((low, low + (1 << left) - 1, number))
-            if len(found) > MAXIMAL_PIECES:
-                raise TooComplexError
-            return
-        if at != variable(argument, left - 1):
-            zero = one = number
-        visit(zero, low, left - 1)
-        visit(one, low + (1 << (left - 1)), left - 1)
-
-    visit(function, 0, bits)
-    return found
-
-
-def _words(diagrams: Diagrams, where: int, abi: Abi | None, nr: int) -> Iterator[str]:
-    """The conditions under which it is true; none at all when it always is."""
-    if where == diagrams.true:
-        return
-    asked = _asked(diagrams, where)
-    name = table(abi).by_number.get(nr, "") if abi is not None else ""
-    if len(asked) == 1:
-        argument, bits = asked.popitem()
-        width = 32 if max(bits) < 32 else 64
-        if 0 <= argument <= 5:
-            try:
-                ranges = _ranges(diagrams, where, argument, width)
-            except TooComplexError:
-                ranges = []
-            if 0 < len(ranges) <= _MOST_RANGES:
-                yield _member(_operand(name, abi, argument, width), ranges)
-                return
-    cubes = diagrams.cover(where)
-    others = diagrams.cover(diagrams.choose(where, diagrams.false, diagrams.true))
-
-    def written(cube: Cube) -> str:
-        return " and ".join(
-            _masked(_operand(name, abi, argument, 32 if mask < 1 << 32 else 64), mask, value)
-            for argument, mask, value in masks(cube)
-        )
-
-    if len(others) < len(cubes):
-        yield " and ".join(f"not ({written(cube)})" for cube in others)
-    else:
-        yield from map(written, cubes)
-
-
-def _asked(diagrams: Diagrams, function: int) -> dict[int, set[int]]:
-    """By argument: the bits on which the function depends."""
-    found: dict[int, set[int]] = {}
-    seen, stack = set(), [function]
-    while stack:
-        number = stack.pop()
-        at, low, high = diagrams.parts(number)
-        if number in seen or at == LEAF:
-            continue
-        seen.add(number)
-        found.setdefault(at // BITS, set()).add(BITS - 1 - at % BITS)
-        stack += (low, high)
-    return found
-
-
-def _ranges(diagrams: Diagrams, where: int, argument: int, width: int) -> list[tuple[int, int]]:
-    return [
-        (low, high)
-        for low, high, function in pieces(diagrams, argument, where, width)
-        if function == diagrams.true
-    ]
-
-
-def _operand(name: str, abi: Abi | None, argument: int, width: int) -> str:
-    """The argument's name, or u64(...) of it where more is looked at than the kernel does."""
-    if argument == 6:
-        return "instruction_pointer"
-    if abi is None or not name:
-        return f"arg{argument}"
-    prototype = arguments(name, abi)
-    word = argument_name(name, abi, argument)
-    if prototype is None or argument >= len(prototype):
-        return f"u64({word})"
-    known = prototype[argument]
-    return f"u64({word})" if known.pointer or width > known.bits else word
-
-
-def _member(operand: str, ranges: Sequence[tuple[int, int]]) -> str:
-    words = [
-        _value(low) if low == high else f"{_value(low)}..{_value(high)}" for low, high in ranges
-    ]
-    if len(words) == 1:
-        return f"{operand} == {words[0]}" if ".." not in words[0] else f"{operand} in {words[0]}"
-    return f"{operand} in {{{', '.join(words)}}}"
-
-
-def _masked(operand: str, mask: int, value: int) -> str:
-    if mask in (0xFFFFFFFF, (1 << BITS) - 1):
-        return f"{operand} == {_value(value)}"
-    return f"{operand} & {mask:#x} == {_value(value)}"
-
-
-def _value(value: int) -> str:
-    return str(value) if value < 10 else f"{value:#x}"

@@ -154,8 +154,31 @@ def test_bad_usage(stockade, files, words, message):
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("command", ["prove", "diff"])
+@pytest.mark.parametrize("command", ["prove", "diff", "import"])
 def test_help(stockade, command):
     text = stockade(command, "--help").stdout
     assert "Example" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("made", ["web.bpf", "web.docker.json", "web.oci.json"])
+def test_import_and_back(stockade, files, tmp_path, made):
+    done = stockade("import", made, "-o", "again.yaml")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == f"wrote again.yaml, proven to equal {made}\n"
+    text = (tmp_path / "again.yaml").read_text()
+    assert 'when: "family in {1, 2}"' in text
+    assert stockade("prove", "again.yaml", "--against", "web.yaml").returncode == 0
+    assert stockade("import", made).stdout == text
+
+
+def test_what_the_language_cannot_say_is_not_written(stockade, files, tmp_path):
+    """A filter that asks where the call came from."""
+    instructions = [(0x20, 0, 0, 8), (0x15, 0, 1, 5), (0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0)]
+    raw = b"".join(struct.pack("<HBBI", *each) for each in instructions)
+    (tmp_path / "pointer.bpf").write_bytes(raw)
+    done = stockade("import", "pointer.bpf", "-o", "out.yaml")
+    assert done.returncode in (1, 2)
+    assert done.stderr
+    assert not (tmp_path / "out.yaml").exists()
+    assert stockade("import", "web.yaml").returncode == 2
