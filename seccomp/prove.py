@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from . import actions
 from .diagram import ARCHITECTURE, INSTRUCTION_POINTER, NUMBER, Diagrams
 
-MAXIMAL_STEPS = 600_000
+MAXIMAL_STEPS = 400_000
 """Nodes asked for before a proof is given up: some seconds. Docker's profile takes 15,000 as
 Stockade compiles it and 60,000 as libseccomp does."""
 _ARGUMENTS = 6

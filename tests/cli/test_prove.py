@@ -1,7 +1,10 @@
 """`stockade prove`, `stockade diff`, `stockade compile --check`: on policies, JSON and BPF."""
 
 import json
+import shutil
 import struct
+import subprocess
+import sys
 
 import pytest
 
@@ -21,13 +24,27 @@ seccomp:
 NEW = OLD.replace("write, ", "").replace("AF_INET}", "AF_INET, AF_INET6}")
 
 
-@pytest.fixture
-def files(stockade, tmp_path):
-    (tmp_path / "web.yaml").write_text(OLD)
-    (tmp_path / "new.yaml").write_text(NEW.replace("name: web", "name: new"))
-    done = stockade("compile", "web.yaml", "new.yaml", "--check")
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Both policies and what they are compiled to, proven."""
+    directory = tmp_path_factory.mktemp("compiled")
+    (directory / "web.yaml").write_text(OLD)
+    (directory / "new.yaml").write_text(NEW.replace("name: web", "name: new"))
+    done = subprocess.run(
+        [sys.executable, "-m", "stockade", "compile", "web.yaml", "new.yaml", "--check"],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("proven: every file") == 2
+    return directory
+
+
+@pytest.fixture
+def files(compiled, tmp_path):
+    for path in compiled.iterdir():
+        shutil.copy(path, tmp_path)
 
 
 def test_own_programs_are_proven(stockade, files):
