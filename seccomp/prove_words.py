@@ -17,6 +17,8 @@ LONGEST_CONDITION = 3_000
 _MOST_RANGES = 8
 """Intervals of one argument that are listed; more are told by masks."""
 
+_HALF, _WORD = 32, 0xFFFFFFFF
+
 Piece = tuple[int, int, int]
 """First and last value, and the function for them."""
 
@@ -39,6 +41,9 @@ def conditions(diagrams: Diagrams, where: int, abi: Abi | None, nr: int) -> tupl
         listed = _listed(diagrams, where, argument, operand)
         if listed:
             return (listed,)
+        halves = _by_halves(diagrams, where, argument, operand, _operand(name, abi, argument, 31))
+        if halves:
+            return halves
     inside = diagrams.cover(where)
     outside = diagrams.cover(diagrams.choose(where, diagrams.false, diagrams.true))
     if len(outside) < len(inside):
@@ -116,6 +121,43 @@ def _listed(diagrams: Diagrams, where: int, argument: int, operand: _Operand) ->
     return min(ways, key=len)
 
 
+def _by_halves(
+    diagrams: Diagrams, where: int, argument: int, whole: _Operand, lower: _Operand
+) -> tuple[str, ...]:
+    """A 64-bit argument by intervals of its upper half, each with values of the lower one.
+
+    Nothing where that takes too many. `lower` is the argument as far as its low word goes.
+    """
+    if whole.bits != BITS:
+        return ()
+    if lower.bits != _HALF:
+        lower = _Operand(f"{whole.text} & {_WORD:#x}", _HALF, False)
+    try:
+        upper = pieces(diagrams, argument, where, _HALF, lowest=_HALF)
+    except TooComplexError:
+        return ()
+    found: list[str] = []
+    for first, last, function in upper:
+        if function == diagrams.false:
+            continue
+        text = _span(whole, first << _HALF, last << _HALF | _WORD)
+        if function != diagrams.true:
+            below = _listed(diagrams, function, argument, lower)
+            if not below:
+                return ()
+            text = f"{text} and {below}"
+        found.append(text)
+    return tuple(found) if len(found) <= _MOST_RANGES else ()
+
+
+def _span(operand: _Operand, low: int, high: int) -> str:
+    if low == 0:
+        return f"{operand.text} <= {operand.value(high)}"
+    if high == (1 << operand.bits) - 1:
+        return f"{operand.text} >= {operand.value(low)}"
+    return f"{operand.text} in {operand.value(low)}..{operand.value(high)}"
+
+
 def _member(operand: _Operand, ranges: Sequence[tuple[int, int]], words: tuple[str, str]) -> str:
     """`family in {1, 2..5}`, or shorter where that is possible."""
     written: list[str] = []
@@ -139,16 +181,18 @@ def _masked(operand: _Operand, mask: int, value: int) -> str:
     return f"{operand.text} & {mask:#x} == {value if value < 10 else hex(value)}"
 
 
-def pieces(diagrams: Diagrams, argument: int, function: int, bits: int = 32) -> list[Piece]:
-    """The function by intervals of the argument's low bits, on which it depends first of all.
+def pieces(
+    diagrams: Diagrams, argument: int, function: int, bits: int = 32, lowest: int = 0
+) -> list[Piece]:
+    """The function by intervals of some of the argument's bits, on which it depends first of all.
 
-    Raises TooComplexError when there are too many.
+    They are `bits` from `lowest` on. Raises TooComplexError when there are too many.
     """
     found: list[Piece] = []
 
     def visit(number: int, low: int, left: int) -> None:
         at, zero, one = diagrams.parts(number)
-        if left == 0 or at > variable(argument, 0):
+        if left == 0 or at > variable(argument, lowest):
             if found and found[-1][2] == number:
                 found[-1] = (found[-1][0], low + (1 << left) - 1, number)
                 return
@@ -156,7 +200,7 @@ def pieces(diagrams: Diagrams, argument: int, function: int, bits: int = 32) -> 
             if len(found) > MAXIMAL_PIECES:
                 raise TooComplexError
             return
-        if at != variable(argument, left - 1):
+        if at != variable(argument, lowest + left - 1):
             zero = one = number
         visit(zero, low, left - 1)
         visit(one, low + (1 << (left - 1)), left - 1)

@@ -103,6 +103,34 @@ def test_diff_is_complete_and_the_same_for_every_form(stockade, files, old):
     )
 
 
+NO_VSOCK = {
+    "defaultAction": "SCMP_ACT_ERRNO",
+    "architectures": ["SCMP_ARCH_X86_64"],
+    "syscalls": [
+        {"names": ["read"], "action": "SCMP_ACT_ALLOW"},
+        {
+            "names": ["socket"],
+            "action": "SCMP_ACT_ALLOW",
+            "args": [{"index": 0, "value": 40, "op": "SCMP_CMP_NE"}],
+        },
+    ],
+}
+
+
+def test_a_hole_in_a_profile_is_told_in_words(stockade, tmp_path):
+    """libseccomp compares 64 bits where the kernel takes 32: junk above them gets round it."""
+    (tmp_path / "theirs.json").write_text(json.dumps(NO_VSOCK))
+    (tmp_path / "ours.yaml").write_text(
+        "stockade: 1\nname: ours\nseccomp:\n  default: deny\n  newer: ENOSYS\n"
+        "  rules:\n    - allow: read\n    - allow: socket\n      when: family != 40\n"
+    )
+    words = ["theirs.json", "ours.yaml", "--arch", "x86_64", "--format", "json"]
+    changes = json.loads(stockade("diff", *words).stdout)
+    (hole,) = [each for each in changes if "socket" in each["calls"]]
+    assert hole["kind"] == "narrowed"
+    assert hole["when"] == ["u64(family) >= 0x100000000 and family == 0x28"]
+
+
 def test_json(stockade, files):
     changes = json.loads(stockade("diff", "web.yaml", "new.yaml", "--format", "json").stdout)
     assert {(c["kind"], c["architecture"], *c["calls"]) for c in changes} == {
