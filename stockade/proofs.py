@@ -83,7 +83,8 @@ def prove_target(target: str, content: bytes, policy: Policy, request: Request) 
             return list(_profiles(f"{policy.name}.docker.json", content, policy, request, True))
         case "oci":
             return list(_profiles(f"{policy.name}.oci.json", content, policy, request, False))
-    return [Proof(f"the {target} form of {policy.name}", store(), undecided=True)]
+    claim = f"the {target} form of {policy.name} equals it"
+    return [Proof(claim, store(), undecided=True)]
 
 
 def _program(claim: str, content: bytes, policy: Policy, request: Request) -> Proof:

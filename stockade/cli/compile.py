@@ -67,7 +67,7 @@ Then: docker run --security-opt seccomp=web.docker.json IMAGE
 )  # fmt: skip
 @click.option(
     "--check", "proving", is_flag=True,
-    help="Prove of every file that it means the policy, before any is written.",
+    help="Prove of every filter that it means the policy, before any is written.",
 )  # fmt: skip
 @environment_options
 def command(
@@ -159,22 +159,26 @@ def _compiled(
 
 
 def _proven(policy: Policy, made: Iterable[tuple[str, bytes]], request: Request) -> bool:
-    """Whether every file of a filter is proven to mean the policy; says what is not."""
+    """Whether every file of a filter is proven to mean the policy; says of each what became."""
     from ..proofs import prove_target
     from .prove import proof_in_words
 
     by_suffix = {target.suffix: target.name for target in TARGETS.values()}
-    proofs = [
-        proof
-        for suffix, content in made
-        if suffix in by_suffix
-        for proof in prove_target(by_suffix[suffix], content, policy, request)
-    ]
-    for proof in proofs:
-        if not proof.holds:
+    proven = True
+    for suffix, content in made:
+        file = f"{policy.name}{suffix}"
+        if suffix not in by_suffix:
+            click.echo(f"not a filter, so not looked at: {file}", err=True)
+            continue
+        proofs = prove_target(by_suffix[suffix], content, policy, request)
+        failed = [proof for proof in proofs if not proof.holds]
+        for proof in failed:
             click.echo(proof_in_words(proof), err=True)
-    proven = all(proof.holds for proof in proofs)
-    click.echo("proven: every file" if proven else "nothing was written", err=True)
+        if not failed:
+            click.echo(f"proven: {file} equals {policy.name}", err=True)
+        proven = proven and not failed
+    if not proven:
+        click.echo("nothing was written", err=True)
     return proven
 
 

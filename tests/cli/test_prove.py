@@ -1,6 +1,7 @@
 """`stockade prove`, `stockade diff`, `stockade compile --check`: on policies, JSON and BPF."""
 
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -37,7 +38,9 @@ def compiled(tmp_path_factory):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("proven: every file") == 2
+    for name in ("web", "new"):
+        for suffix in ("docker.json", "oci.json", "bpf"):
+            assert f"proven: {name}.{suffix} equals {name}\n" in done.stderr
     return directory
 
 
@@ -101,6 +104,23 @@ def test_diff_is_complete_and_the_same_for_every_form(stockade, files, old):
         "  allow -> deny EPERM   [x86_64, x86]\n"
         "    write\n"
     )
+
+
+def test_nothing_that_is_not_proven_is_written(stockade, files, tmp_path):
+    """A fault put into the assembler, as if it were there."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from stockade.seccomp import generate\n"
+        "emit = generate.emit\n"
+        "generate.emit = lambda graph, plan: graph.answer(0x7fff0000)\n"
+    )
+    (tmp_path / "web.bpf").unlink()
+    path = f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+    words = ["compile", "web.yaml", "--target", "bpf", "--target", "docker"]
+    done = stockade(*words, "--check", PYTHONPATH=path)
+    assert done.returncode == 1
+    assert "not so: web.bpf equals web, for instance" in done.stderr
+    assert done.stderr.endswith("nothing was written\n")
+    assert not (tmp_path / "web.bpf").exists()
 
 
 NO_VSOCK = {
