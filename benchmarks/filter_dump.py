@@ -1,12 +1,7 @@
-"""The filter that a container runtime really loads, taken out of a running container (root).
-
-ptrace(2): PTRACE_SECCOMP_GET_FILTER, which needs CAP_SYS_ADMIN and a kernel with
-CONFIG_CHECKPOINT_RESTORE.
-"""
+"""The filter that a container runtime really loads, taken out of a running container (root)."""
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import shutil
@@ -17,34 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stockade.seccomp import bpf
-
-_SEIZE, _INTERRUPT, _DETACH, _GET_FILTER = 0x4206, 0x4207, 17, 0x420C
-_WALL = 0x40000000
-
-
-def dump(pid: int) -> bpf.Program:
-    """The filter that a process got last. Raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    libc.ptrace.restype = ctypes.c_long
-
-    def ptrace(request: int, address: int, data: object) -> int:
-        result = int(libc.ptrace(request, pid, address, data))
-        if result < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-        return result
-
-    ptrace(_SEIZE, 0, None)
-    ptrace(_INTERRUPT, 0, None)
-    os.waitpid(pid, _WALL)
-    try:
-        count = ptrace(_GET_FILTER, 0, None)
-        buffer = ctypes.create_string_buffer(count * 8)
-        ptrace(_GET_FILTER, 0, buffer)
-        return bpf.decode(buffer.raw, f"process {pid}")
-    finally:
-        ptrace(_DETACH, 0, None)
+from stockade.seccomp.kernel import loaded
 
 
 def loaded_by(runtime: str, seccomp: dict[str, Any]) -> bpf.Program:
@@ -79,7 +47,7 @@ def loaded_by(runtime: str, seccomp: dict[str, Any]) -> bpf.Program:
         try:
             time.sleep(0.3)  # until it has executed busybox
             said = subprocess.run([*base, "state", name], capture_output=True, check=True)
-            return dump(json.loads(said.stdout)["pid"])
+            return loaded(json.loads(said.stdout)["pid"])
         finally:
             subprocess.run([*base, "kill", name, "KILL"], capture_output=True)
             time.sleep(0.2)

@@ -23,6 +23,7 @@ Examples:
   stockade diff docker-default web.yaml --arch x86_64
   stockade diff profile.json web.bpf --cap docker
   stockade diff deployed.json web.yaml --fail-on widen
+  stockade diff pid:4711 web.yaml      (what a process has loaded)
 
 \b
 Exit status: 0 the same; 1 different or not to be decided; with --fail-on
@@ -71,8 +72,8 @@ def command(
 ) -> int:
     """Say which calls, with which arguments, NEW answers differently from OLD.
 
-    Each is a policy (YAML, or a library name), a Docker or OCI profile (.json) or a BPF program
-    (.bpf). The list is complete: what is not in it is proven to be the same, for every
+    Each is a policy (YAML, or a library name), a Docker or OCI profile (.json), a BPF program
+    (.bpf) or pid:N. The list is complete: what is not in it is proven to be the same, for every
     architecture, number and 64-bit argument.
     """
     request = read_request(architectures, capabilities, kernel)

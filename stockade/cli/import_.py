@@ -27,6 +27,7 @@ Examples:
   stockade import profile.json > web.yaml
   stockade import profile.json --cap docker --name web -o web.yaml
   stockade import dumped.bpf -o web.yaml
+  stockade import pid:4711 --name web  (what a process has loaded)
 
 \b
 Exit status: 0 written; 1 the language cannot say it exactly, nothing is
@@ -49,7 +50,7 @@ def command(
 ) -> int:
     """Write what FILE does as a policy: groups, calls by name, conditions by argument.
 
-    FILE is a Docker or OCI profile (.json) or a BPF program (.bpf). A profile is taken as an
+    FILE is a Docker or OCI profile (.json), a BPF program (.bpf) or pid:N. A profile is taken as an
     engine reads it on this machine (or on that of --arch), with the capabilities of --cap: its
     includes and excludes are settled. Nothing is written unless the policy is proven to equal
     FILE for every call.

@@ -23,6 +23,7 @@ Examples:
   stockade prove old.json --against docker-default --cap docker
   stockade prove mine.yaml --against docker-default --no-wider
   stockade prove web.oci.json --against web.yaml --libseccomp
+  stockade prove pid:4711 --against web.yaml     (what a process has loaded)
 
 \b
 Exit status: 0 proven, 1 not so, or not proven; 2 bad input.
@@ -55,11 +56,11 @@ def command(
 ) -> int:
     """Prove that FILE answers every call as another file does, or show one it does not.
 
-    Each is a policy (YAML, or a library name), a Docker or OCI profile (.json) or any BPF
-    program (.bpf), whoever made it. The proof is over all architectures, numbers and 64-bit
-    arguments. Without --against, FILE is a policy, and its own programs are proven to mean what
-    it says. A counterexample is a call, asked of both sides by evaluators that know nothing of
-    the proof. What is too complex to decide counts as not proven.
+    Each is a policy (YAML, or a library name), a Docker or OCI profile (.json), any BPF program
+    (.bpf), whoever made it, or what a running process has loaded (pid:N). The proof is over all
+    architectures, numbers and 64-bit arguments. Without --against, FILE is a policy, and its own
+    programs are proven to mean what it says. A counterexample is a call, asked of both sides by
+    evaluators that know nothing of the proof. What is too complex to decide counts as not proven.
     """
     request = read_request(architectures, capabilities, kernel)
     if against is None:
