@@ -20,10 +20,13 @@ from ..policies.model import ActionKind
 from . import actions, numbers
 from .diagram import ARCHITECTURE, NUMBER, Diagrams
 from .prove_words import LONGEST_CONDITION, conditions, pieces
-from .syscalls import ABIS, Abi, errno_number, table
+from .syscalls import ABIS, Abi, errno_names, errno_number, table
 from .syscalls.abi import X32_BIT
 
 _WIDTH = 98
+
+_USUAL = frozenset(errno.errorcode.values())
+"""Of several names for one errno (EAGAIN, EWOULDBLOCK) those that Python prefers."""
 
 Signature = tuple[tuple[int, tuple[str, ...]], ...]
 """The answers to a call and under which conditions, in deciding order."""
@@ -49,21 +52,20 @@ def lift(diagrams: Diagrams, meaning: int, name: str) -> str:
     if not abis:
         raise InputError.of("it serves no architecture that Stockade knows: every call is killed")
     default, newer = _defaults(diagrams, abis)
-    portable = len({errno_number("ENOSYS", each) for each in abis}) == 1
     lines = ["stockade: 1", f"name: {name}", "seccomp:"]
     lines += [f"  default: {actions_word(default)}"]
-    lines += [f"  with: {word}" for word in _with(default, portable)]
+    lines += [f"  with: {word}" for word in _with(default, abis)]
     if newer == default:
         lines.append("  newer: default")
     elif actions.kind_of(newer) is ActionKind.DENY:
-        lines += [f"  newer: {word}" for word in _with(newer, portable)]
+        lines += [f"  newer: {word}" for word in _with(newer, abis)]
     else:
         lines.append(f"  newer: {actions_word(newer)}")
     lines.append(f"  architectures: [{', '.join(each.name for each in abis)}]")
     rules = _rules(diagrams, abis, default)
     lines.append("  rules:" if rules else "  rules: []")
     for rule, calls in rules.items():
-        lines += _written(rule, list(calls), [each.name for each in abis], portable)
+        lines += _written(rule, list(calls), [each.name for each in abis])
     return "\n".join(lines) + "\n"
 
 
@@ -151,7 +153,7 @@ def _bundled(alternatives: Sequence[str]) -> Iterator[str]:
     yield " or ".join(bundle)
 
 
-def _written(rule: _Rule, calls: list[str], abis: Sequence[str], portable: bool) -> Iterator[str]:
+def _written(rule: _Rule, calls: list[str], abis: Sequence[str]) -> Iterator[str]:
     here = rule.architectures or abis
     names = [f'"{name}"' if name[0] == "@" else name for name in _with_groups(calls, here)]
     text = f"    - {actions_word(rule.value)}: "
@@ -162,7 +164,7 @@ def _written(rule: _Rule, calls: list[str], abis: Sequence[str], portable: bool)
             f"{text}[{', '.join(names)}]", _WIDTH, subsequent_indent=" " * 9,
             break_long_words=False, break_on_hyphens=False,
         )  # fmt: skip
-    for word in _with(rule.value, portable):
+    for word in _with(rule.value, [ABIS[name] for name in here]):
         yield f"      with: {word}"
     if rule.condition:
         yield f'      when: "{rule.condition}"'
@@ -194,9 +196,15 @@ def actions_word(value: int) -> str:
     return kind.value
 
 
-def _with(value: int, portable: bool) -> list[str]:
-    """What stands behind `with:`; nothing for answers that have no number."""
+def _with(value: int, abis: Iterable[Abi]) -> list[str]:
+    """What stands behind `with:`; nothing for answers that have no number.
+
+    An errno by its name, where it has one and the same on all of the ABIs.
+    """
     kind, number = actions.kind_of(value), value & actions.NUMBER_MASK
     if kind is ActionKind.DENY:
-        return [errno.errorcode.get(number, str(number)) if portable else str(number)]
+        here = tuple(abis)
+        names = sorted(errno_names(), key=lambda name: (name not in _USUAL, name))
+        same = (name for name in names if all(errno_number(name, e) == number for e in here))
+        return [next(same, str(number))]
     return [str(number)] if kind is ActionKind.TRACE else []

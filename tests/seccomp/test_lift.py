@@ -36,7 +36,9 @@ def read_back(diagrams: Diagrams, text: str) -> int:
 
 @pytest.mark.parametrize("name", ["docker-default", "podman-default", "web"])
 @pytest.mark.parametrize(
-    "abis", [["x86_64", "x86", "x32"], ["x86_64"], ["aarch64", "arm"]], ids="+".join
+    "abis",
+    [["x86_64", "x86", "x32"], ["x86_64"], ["aarch64", "arm"], ["mips64", "mips", "mips64n32"]],
+    ids="+".join,
 )
 def test_library_policies_come_back(name: str, abis: list[str]) -> None:
     policy = load(name).require()
@@ -46,7 +48,8 @@ def test_library_policies_come_back(name: str, abis: list[str]) -> None:
         return
     diagrams = store()
     program = compile_filter(resolved(selected(policy, abis), X86, DOCKER))
-    meaning = meaning_of_program(program, diagrams)
+    big_endian = abi(abis[0]).big_endian
+    meaning = meaning_of_program(program, diagrams, big_endian=big_endian)
     text = lift(diagrams, meaning, "again")
     assert "@" in text
     assert read_back(diagrams, text) == meaning
