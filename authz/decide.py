@@ -31,6 +31,7 @@ from .model import (
     Verdict,
 )
 from .profiles import SeccompReader
+from .repeats import Repeats
 from .shown import if_it_were_own, may_show, what_is_shown
 
 ALLOWED = "allowed"
@@ -38,8 +39,13 @@ RULE_DENIED = "rule-denied"
 ABSENT = "absent"
 OWN_INSPECT = "own-inspect"
 RESPONSE = "response"
+_STANDING = (ALLOWED, RULE_DENIED, RESPONSE)
 SHOWN_REASONS = 3
 """Reasons in the message to the person; the log has all."""
+
+
+Understand = Callable[[PluginRequest, Identity, SeccompReader], CanonicalRequest]
+"""`canonicalize`. Raises Denied."""
 
 
 class Knowledge(Protocol):
@@ -98,13 +104,17 @@ class Decider:
         log: Callable[[Decision], None],
         limits: Limits,
         observe: Callable[[Decision], None] = lambda decision: None,
+        understand: Understand = canonicalize,
     ) -> None:
-        """`log` writes a decision or raises OSError; `observe` counts it."""
+        """`log` writes a decision or raises OSError; `observe` counts it; `understand` may
+        remember what it was asked before."""
         self._rules = rules
+        self._repeats = Repeats(rules.engine.steady)
         self._knowledge = knowledge
         self._log = log
         self._limits = limits
         self._observe = observe
+        self._understand = understand
         knowledge.use(rules.revision)
 
     @property
@@ -125,7 +135,7 @@ class Decider:
     def swap(self, rules: Rules) -> None:
         """Decide by these rules from the next request on."""
         self._knowledge.use(rules.revision)
-        self._rules = rules
+        self._rules, self._repeats = rules, Repeats(rules.engine.steady)
 
     def answer(self, phase: Phase, raw: bytes, arrived: float | None = None) -> bytes:
         """The answer's JSON; never raises. `arrived` is a time.monotonic()."""
@@ -146,8 +156,11 @@ class Decider:
 
     def decide(self, phase: Phase, raw: bytes, begin: float) -> Decision:
         """The decision on a document of dockerd's, not logged yet; never raises."""
-        rules, deadline = self._rules, begin + self._limits.deadline
-        steps = _Steps(rules, self._knowledge, deadline)
+        rules, repeats, deadline = self._rules, self._repeats, begin + self._limits.deadline
+        known = repeats.find(phase, raw)
+        if known is not None and time.monotonic() <= deadline:
+            return known.again(_new_id(), _now(), time.monotonic() - begin)
+        steps = _Steps(rules, self._knowledge, self._understand, deadline)
         try:
             allow, code, reason = steps.run(phase, raw)
             _in_time(deadline)
@@ -157,13 +170,13 @@ class Decider:
             # Also what is no Exception (an engine's panic, a kill of this greenlet).
             traceback.print_exc(file=sys.stderr)
             allow, code, reason = False, "internal", f"a fault of the plugin: {_named(error)}"
-        return Decision(
-            id=str(uuid.UUID(bytes=os.urandom(16), version=4)),
+        decision = Decision(
+            id=_new_id(),
             allow=allow is True,
             code=code,
             reason=reason,
             phase=phase,
-            timestamp=datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z",
+            timestamp=_now(),
             duration=time.monotonic() - begin,
             revision=rules.revision,
             request=steps.canonical,
@@ -175,14 +188,18 @@ class Decider:
             status=wire_.status if wire_ is not None else None,
             wire=wire_,
         )
+        return repeats.keep(raw, decision) if code in _STANDING else decision
 
 
 class _Steps:
     """The steps of one decision, with what each has found so far, for the log."""
 
-    def __init__(self, rules: Rules, knowledge: Knowledge, deadline: float) -> None:
+    def __init__(
+        self, rules: Rules, knowledge: Knowledge, understand: Understand, deadline: float
+    ) -> None:
         self._rules = rules
         self._knowledge = knowledge
+        self._understand = understand
         self._deadline = deadline
         self.wire: PluginRequest | None = None
         self.identity: Identity | None = None
@@ -199,7 +216,7 @@ class _Steps:
             return self._respond(request)
         if self._knowledge.own_request(request):
             return True, OWN_INSPECT, "the plugin's own inspect"
-        self.canonical = canonicalize(request, self.identity, self._rules.seccomp)
+        self.canonical = self._understand(request, self.identity, self._rules.seccomp)
         self.canonical = bring_back(self.canonical, self._previous, self._rules.seccomp)
         _in_time(self._deadline)
         self.document = input_document(self.canonical, self._knowledge, self._deadline)
@@ -230,7 +247,7 @@ class _Steps:
         """An inspect is decided by what it found; see shown.py. Raises Denied."""
         if self._knowledge.own_request(request):
             return True, OWN_INSPECT, "the plugin's own inspect"
-        canonical = canonicalize(request, identity, self._rules.seccomp)
+        canonical = self._understand(request, identity, self._rules.seccomp)
         found = what_is_shown(canonical, request.response_body)
         if found is None:
             return True, RESPONSE, ""
@@ -289,6 +306,15 @@ def _resolved(source: str) -> str | None:
         return os.path.realpath(source)
     except (OSError, ValueError):
         return None
+
+
+def _new_id() -> str:
+    return str(uuid.UUID(bytes=os.urandom(16), version=4))
+
+
+def _now() -> str:
+    """RFC 3339, UTC, always of 27 characters."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def _in_time(deadline: float) -> None:

@@ -66,6 +66,11 @@ def teaches(request: PluginRequest) -> bool:
     )
 
 
+def teaches_nothing(request: PluginRequest) -> bool:
+    """Whether a response neither teaches anything nor frees what a failure leaves claimed."""
+    return not teaches(request) and not _CLAIMS.search(request.uri)
+
+
 def learn(
     request: PluginRequest, canonical: CanonicalRequest, facts: Facts, made: Made = lambda _: None
 ) -> None:
@@ -236,7 +241,7 @@ def learn_response(
 
     Raises Denied when that fails, or when the facts cannot be written.
     """
-    if not teaches(request) and not _CLAIMS.search(request.uri):
+    if teaches_nothing(request):
         return
     if any(name.lower() == "x-stockade-nonce" for name in request.headers):
         raise Denied("bad-nonce", "the plugin's own requests create nothing")

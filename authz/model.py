@@ -9,7 +9,7 @@ Documents (`Json`) are what Rego reads; their keys are described in docs/authz.m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -181,6 +181,15 @@ class Verdict:
     subjects: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class Mould:
+    """The text of the log's record that equal decisions share, around what is each one's own."""
+
+    pieces: tuple[bytes, bytes] | None = None
+    """From after the timestamp to before the duration, and from after the duration on; None until
+    the first of them was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The answer to one request, with all that the log says of it."""
@@ -209,3 +218,13 @@ class Decision:
     """Response phase: the daemon's HTTP status."""
     wire: PluginRequest | None = None
     """What came in, where it could be read at all."""
+    mould: Mould | None = field(default=None, compare=False, repr=False)
+    """Shared by all that differ in nothing but id, timestamp and duration."""
+
+    def with_mould(self, mould: Mould) -> Decision:
+        """The same decision as the first of many."""
+        return replace(self, mould=mould)
+
+    def again(self, id_: str, timestamp: str, duration: float) -> Decision:
+        """The same decision on another call of the same bytes."""
+        return replace(self, id=id_, timestamp=timestamp, duration=duration)

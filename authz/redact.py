@@ -54,18 +54,18 @@ def scrub(text: str) -> str:
 
 
 _MARKS = (
-    "pass", "secret", "token", "credential", "key", "signing", "authorization", "://",
-    '"auth"', '"auth\\n"', '"x-registry', '"buildargs',
+    b"pass", b"secret", b"token", b"credential", b"key", b"signing", b"authorization", b"://",
+    b'"auth"', b'"auth\\n"', b'"x-registry', b'"buildargs',
 )  # fmt: skip
 """One of them is in whatever the expressions above find ($ is before a last line feed too)."""
 
 
-def may_have_secrets(text: str) -> bool:
+def may_have_secrets(text: bytes) -> bool:
     """Whether `redact` could find anything in a document, which is given as JSON in ASCII.
 
     Letters beyond ASCII, which are escaped there, may stand for others where case is ignored.
     """
-    if "\\u" in text:
+    if b"\\u" in text:
         return True
     lowered = text.lower()
     for mark in _MARKS:  # noqa: SIM110 - twice as quick as any()

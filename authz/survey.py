@@ -12,8 +12,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from ..policies.jsonedit import read_settings
 from ..policies.reading import read_source
-from .daemonjson import read_settings
 from .doctor import Engine, PluginSocket
 from .install import PLUGIN
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import NoReturn
 
 from .denied import Denied
+from .jsonbytes import finite
 from .model import Json, Phase, PluginRequest
 
 LIMIT = 8 * 1024 * 1024
@@ -93,7 +94,7 @@ def _constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=finite)
 
 
 def _text(value: Json, name: str) -> str:

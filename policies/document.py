@@ -28,12 +28,12 @@ from .source import Location
 if TYPE_CHECKING:
     from .authz_model import Authz
     from .authz_tests import AuthzTest
+    from .userns_model import Userns
 
 LANGUAGE_VERSION = 1
 """The version of the language that this Stockade reads."""
-TOP_KEYS = ("stockade", "name", "description", "extends", "seccomp", "authz", "tests")
-NOT_BUILT = ("userns",)
-"""Sections that belong to the language and are not compiled yet."""
+SECTIONS = ("seccomp", "userns", "authz")
+TOP_KEYS = ("stockade", "name", "description", "extends", *SECTIONS, "tests")
 TEST_KEYS = ("call", "expect", "with", "needs", "architectures")
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 MAXIMAL_DESCRIPTION = 4096
@@ -46,6 +46,8 @@ _TOP_HINTS = {
     "inherits": "write `extends`",
     "subjects": "it belongs under `authz`, indented",
     "rego": "it belongs under `authz`, indented",
+    "span": "it belongs under `userns`, indented",
+    "tenants": "it belongs under `userns`, indented",
 }
 
 
@@ -62,6 +64,7 @@ class Document:
     authz: Authz | None = None
     """Its paths still start at this file's directory."""
     authz_tests: tuple[AuthzTest, ...] = ()
+    userns: Userns | None = None
 
 
 def read_document(root: Node, report: Report) -> Document | None:
@@ -78,12 +81,8 @@ def read_document(root: Node, report: Report) -> Document | None:
         hint = "`stockade lint` and `stockade explain` read it as it is"
         report.add("this is a Docker seccomp profile, not a policy", root.at, hint)
         return None
-    fields = Fields(root, "the policy", (*TOP_KEYS, *NOT_BUILT), report, _TOP_HINTS)
+    fields = Fields(root, "the policy", TOP_KEYS, report, _TOP_HINTS)
     _read_version(fields, report)
-    for key in NOT_BUILT:
-        if key in fields.entries:
-            message = f"this version of Stockade does not compile `{key}` yet"
-            report.add(message, fields.key_at(key), "move it to a file of its own for now")
     extends = fields.get("extends")
     parent = None
     if extends is not None:
@@ -94,9 +93,9 @@ def read_document(root: Node, report: Report) -> Document | None:
     node = fields.get("seccomp")
     if node is not None:
         section = read_section(node, fields.key_at("seccomp"), extends is not None, report)
-    elif extends is None and "authz" not in fields.entries:
+    elif extends is None and fields.entries.keys().isdisjoint(SECTIONS):
         report.add(
-            "the policy says nothing: neither `seccomp` nor `authz` nor `extends` is in it",
+            "the policy says nothing: it has no `seccomp`, `userns`, `authz` and no `extends`",
             fields.at,
             "add a `seccomp` section, or write `extends: docker-default`",
         )
@@ -113,7 +112,17 @@ def read_document(root: Node, report: Report) -> Document | None:
         root.at,
         _read_authz(fields, report),
         _read_authz_tests(asked, report),
+        _read_userns(fields, report),
     )
+
+
+def _read_userns(fields: Fields, report: Report) -> Userns | None:
+    node = fields.get("userns")
+    if node is None:
+        return None
+    from .userns_rules import read_userns  # most policies have no such section
+
+    return read_userns(node, report)
 
 
 def _read_authz(fields: Fields, report: Report) -> Authz | None:

@@ -164,8 +164,9 @@ def _chain(document: Document, found: _Found, report: Report) -> list[tuple[Docu
 
 
 def _join(chain: list[Document]) -> Policy:
-    """The nearest document, with the `seccomp` of all."""
+    """The nearest document, with the `seccomp` of all and the nearest `userns`."""
     first = chain[0]
+    userns = next((document.userns for document in chain if document.userns is not None), None)
     sections = [document.section for document in chain if document.section is not None]
     seccomp = _join_sections(sections) if sections else None
     return Policy(
@@ -175,6 +176,7 @@ def _join(chain: list[Document]) -> Policy:
         first.tests,
         first.at,
         authz_tests=first.authz_tests,
+        userns=userns,
     )
 
 

@@ -16,6 +16,7 @@ from .source import Location
 if TYPE_CHECKING:
     from .authz_model import Authz
     from .authz_tests import AuthzTest
+    from .userns_model import Userns
 
 
 class ActionKind(Enum):
@@ -244,3 +245,5 @@ class Policy:
     authz: Authz | None = None
     authz_tests: tuple[AuthzTest, ...] = ()
     """The entries of `tests` that are about Docker requests."""
+    userns: Userns | None = None
+    """That of the nearest file that has one, whole."""

@@ -17,8 +17,8 @@ from .source import Location, Source
 
 MAXIMAL_DEPTH = 32
 """Lists and mappings inside one another."""
-MAXIMAL_NODES = 50_000
-"""Scalars, lists and mappings in one document."""
+MAXIMAL_NODES = 140_000
+"""Scalars, lists and mappings in one document: enough for 65,536 tenants."""
 
 Places = Callable[[int, int], Location]
 """From the start and end of a stretch of a scalar's text to where it stands in the source."""

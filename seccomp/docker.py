@@ -34,7 +34,12 @@ from .syscalls import abi, table
 
 
 def docker_profile(
-    policy: Policy, filter_: Filter, engine: Engine, listener_path: str = ""
+    policy: Policy,
+    filter_: Filter,
+    engine: Engine,
+    listener_path: str = "",
+    *,
+    target: str = "docker",
 ) -> Profile:
     """The Docker profile of the filter, for every host, capability set and kernel.
 
@@ -47,11 +52,11 @@ def docker_profile(
     if not hosts:
         abis = ", ".join(each.abi.name for each in filter_.abis)
         raise TargetError.of(
-            f"docker: no host has {abis} as its own architecture",
+            f"{target}: no host has {abis} as its own architecture",
             policy.at,
             "name the architecture of the host too",
         )
-    refusals = Refusals(policy, "docker")
+    refusals = Refusals(policy, target)
     default, entries = _entries(refusals, hosts, engine, listener_path)
     named = tuple(sorted(host.native.docker for host in hosts))
     if actions.kind_of(default) in actions.PERMISSIVE:
@@ -75,6 +80,8 @@ def oci_profile(
     environment: Environment,
     engine: Engine,
     listener_path: str = "",
+    *,
+    target: str = "oci",
 ) -> Profile:
     """The OCI runtime-spec `seccomp` section for one kind of host and environment.
 
@@ -85,11 +92,11 @@ def oci_profile(
     if not hosts:
         named = ", ".join(each.abi.name for each in settled.abis)
         raise TargetError.of(
-            f"an OCI seccomp section is for one kind of host, and none serves {named}",
+            f"{target}: the profile is for one kind of host, and none serves {named}",
             policy.at,
             "pass --arch, once for each ABI of one host",
         )
-    refusals = Refusals(policy, "oci")
+    refusals = Refusals(policy, target)
     default, entries = _entries(refusals, hosts[:1], engine, listener_path)
     return Profile(
         default,

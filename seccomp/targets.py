@@ -14,12 +14,12 @@ from ..policies.source import Problem
 from . import bpf
 from .build import Build, abi_called, named_abis
 from .check import check
-from .filter import Environment, resolve
+from .filter import Environment, Filter, resolve
 from .lower import lower
 from .optimize import compile_filter
 from .optimize_presets import DEFAULT, Frequencies, preset_called
 from .profile import render
-from .syscalls import FAMILIES
+from .syscalls import FAMILIES, Abi, Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,12 @@ class Target:
     """Appended to the policy's name: `.docker.json`."""
     render: Callable[[Policy, Request], bytes]
     """The file's bytes. Raises TargetError when the target cannot say the policy."""
+    by_default: bool = False
+    """Written when no target is asked for."""
+    settles: bool = True
+    """Conditions on capabilities are settled when it is written."""
+    note: Callable[[Policy, Request, bytes], str] = lambda policy, request, content: ""
+    """What a file that was written does not say, in words; empty: nothing."""
 
 
 def selected(policy: Policy, architectures: Sequence[str]) -> Policy:
@@ -131,13 +137,13 @@ def _oci(policy: Policy, request: Request) -> bytes:
 
     engine = ENGINES[request.engine]
     chosen = for_machine(policy, request)
-    _check_native(chosen, request)
+    _check_native(chosen, request, "oci")
     filter_ = lower(chosen, request.build)
     profile = oci_profile(chosen, filter_, request.environment, engine, request.listener_path)
     return render(profile, default_errno=engine.default_errno).encode()
 
 
-def _check_native(policy: Policy, request: Request) -> None:
+def _check_native(policy: Policy, request: Request, target: str) -> None:
     """Refuse ABIs without their host's own: libseccomp always serves that one too."""
     assert policy.seccomp is not None
     named = {each.name for each in named_abis(policy.seccomp, request.build)}
@@ -149,19 +155,119 @@ def _check_native(policy: Policy, request: Request) -> None:
         if request.build.family.native.name in named and native != request.build.family.native:
             continue  # such as x86 on a 32-bit machine
         raise TargetError.of(
-            f"oci: a runtime on {native.name} also serves {native.name} itself, which the policy "
-            f"closes by naming only {', '.join(sorted(compat))}",
+            f"{target}: a runtime on {native.name} also serves {native.name} itself, which the "
+            f"policy closes by naming only {', '.join(sorted(compat))}",
             policy.seccomp.at,
             f"name {native.name} too, or use the bpf target",
         )
 
 
+def _podman(policy: Policy, request: Request) -> bytes:
+    from .podman import podman_json
+
+    chosen = for_machine(policy, request)
+    return podman_json(chosen, lower(chosen, request.build), request.environment).encode()
+
+
+def _podman_note(policy: Policy, request: Request, content: bytes) -> str:
+    from .podman import note
+
+    return note(lower(for_machine(policy, request), request.build), content)
+
+
+def _kubernetes(policy: Policy, request: Request) -> bytes:
+    from .kubernetes import localhost_json
+
+    chosen = for_machine(policy, request)
+    _check_native(chosen, request, "kubernetes")
+    return localhost_json(chosen, lower(chosen, request.build), request.environment).encode()
+
+
+def _kubernetes_spo(policy: Policy, request: Request) -> bytes:
+    from .kubernetes import operator_yaml
+
+    chosen = for_machine(policy, request)
+    _check_native(chosen, request, "kubernetes-spo")
+    return operator_yaml(chosen, lower(chosen, request.build), request.environment).encode()
+
+
+def _kubernetes_note(policy: Policy, request: Request, content: bytes) -> str:
+    from .podman import under_crun
+
+    return under_crun(lower(for_machine(policy, request), request.build))
+
+
+def _crun(policy: Policy, request: Request) -> bytes:
+    from .wrappers import crun_annotations
+
+    program, abis = _program(policy, request)
+    return crun_annotations(policy, program, abis[0], request.listener_path).encode()
+
+
+def _bwrap(policy: Policy, request: Request) -> bytes:
+    from .wrappers import bwrap_script
+
+    program, abis = _program(policy, request)
+    return bwrap_script(policy, program, abis[0]).encode()
+
+
+def _c(policy: Policy, request: Request) -> bytes:
+    from .wrappers import c_header
+
+    return c_header(policy, *_program(policy, request)).encode()
+
+
+def _systemd(policy: Policy, request: Request) -> bytes:
+    from .systemd import dropin
+
+    filter_, family = _settled(policy, request)
+    return dropin(policy, filter_, family).encode()
+
+
+def _minijail(policy: Policy, request: Request) -> bytes:
+    from .minijail import minijail_policy
+
+    filter_, _ = _settled(policy, request)
+    return minijail_policy(policy, filter_).encode()
+
+
+def _settled(policy: Policy, request: Request) -> tuple[Filter, Family]:
+    """The filter in the request's environment, and the one kind of machine that serves it."""
+    chosen = for_machine(policy, request)
+    filter_ = resolve(lower(chosen, request.build), request.environment)
+    named = [each.abi for each in filter_.abis]
+    families = (request.build.family, *FAMILIES)
+    family = next((each for each in families if set(named) <= set(each.abis)), None)
+    if family is None:
+        raise TargetError.of(
+            f"no machine serves {', '.join(each.name for each in named)} together",
+            policy.at,
+            "pass --arch, once for each ABI of one machine",
+        )
+    return filter_, family
+
+
+def _program(policy: Policy, request: Request) -> tuple[bpf.Program, tuple[Abi, ...]]:
+    """The program of the bpf target and the ABIs that it is for."""
+    chosen = for_machine(policy, request)
+    assert chosen.seccomp is not None
+    return compile_program(policy, request), named_abis(chosen.seccomp, request.build)
+
+
 TARGETS = {
     target.name: target
     for target in (
-        Target("docker", ".docker.json", _docker),
-        Target("oci", ".oci.json", _oci),
-        Target("bpf", ".bpf", _bpf),
+        Target("docker", ".docker.json", _docker, by_default=True, settles=False),
+        Target("oci", ".oci.json", _oci, by_default=True),
+        Target("bpf", ".bpf", _bpf, by_default=True),
+        Target("podman", ".podman.json", _podman, settles=False, note=_podman_note),
+        Target("kubernetes", ".kubernetes.json", _kubernetes, note=_kubernetes_note),
+        Target("kubernetes-spo", ".kubernetes-spo.yaml", _kubernetes_spo, note=_kubernetes_note),
+        Target("crun", ".crun.json", _crun),
+        Target("systemd", ".systemd.conf", _systemd),
+        Target("minijail", ".policy", _minijail),
+        Target("bwrap", ".bwrap.sh", _bwrap),
+        Target("c", ".h", _c),
     )
 }
 

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from . import __version__
-from .authz.canonical import canonicalize
 from .authz.compile import extra_modules, policy_data
 from .authz.decide import Decider, Limits, Rules
 from .authz.denied import Denied
@@ -33,6 +32,7 @@ from .authz.protected import PROTECTED
 from .authz.records import line
 from .authz.reload import Bundle
 from .authz.settings import Settings
+from .authz.understood import Understood
 from .authz.worker import Parts
 from .policies import load
 from .policies.errors import InputError
@@ -149,6 +149,7 @@ def make_decider(settings: Settings, rules: Rules, meter: Meter) -> Decider:
     if settings.dry_run:
         labels["mode"] = "dry-run"  # what it denies was allowed all the same
     decider: Decider
+    canonicalize = Understood()
 
     def understand(request: PluginRequest, identity: Identity) -> CanonicalRequest:
         return canonicalize(request, identity, decider.seccomp)
@@ -162,7 +163,7 @@ def make_decider(settings: Settings, rules: Rules, meter: Meter) -> Decider:
     daemon = Daemon(settings.docker, facts)
     knowledge = EngineKnowledge(facts, daemon, understand, read_spec)
     limits = Limits(settings.deadline, settings.allow_unlogged, settings.dry_run)
-    decider = Decider(rules, knowledge, counted(meter, write), limits, meter.observe)
+    decider = Decider(rules, knowledge, counted(meter, write), limits, meter.observe, canonicalize)
     return decider
 
 

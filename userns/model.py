@@ -47,6 +47,8 @@ class Fault:
     message: str
     fatal: bool
     """Whether this reader then refuses the whole file; otherwise it passes the line over."""
+    owner: str | None = None
+    """The owner, as written, who alone gets nothing from this reader because of the line."""
 
 
 @dataclass(frozen=True, slots=True)

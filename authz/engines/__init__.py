@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Protocol
 
 from ..denied import Denied
+from ..jsonbytes import dumps
 from ..model import Json, Verdict
 
 ENTRY_POINT = "data.stockade.authz.decision"
@@ -22,6 +22,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """For logs: `embedded` or `opa`."""
 
+    @property
+    def steady(self) -> bool:
+        """Whether equal documents have equal answers for as long as it lives."""
+
     def decide(self, document: Mapping[str, Json]) -> Verdict:
         """What the rules say of an input document. Raises Denied on any failure."""
 
@@ -32,22 +36,11 @@ class Engine(Protocol):
 def encode(document: Mapping[str, Json]) -> str:
     """An input document as JSON. Raises Denied."""
     try:
-        return _encoder.encode(document)
+        return dumps(document).decode()
     except (TypeError, ValueError, RecursionError) as error:
         raise Denied(
             "engine-failed", f"the request cannot be shown to the rules: {error}"
         ) from None
-
-
-def _plain(value: object) -> Json:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, frozenset | set):
-        return sorted(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
-
-
-_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=_plain)
 
 
 def verdict(answer: Json, revision: str) -> Verdict:

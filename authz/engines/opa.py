@@ -43,6 +43,8 @@ class Server:
     """
 
     name = "opa"
+    steady = False
+    """It may be gone, or have been given other data."""
 
     def __init__(
         self,

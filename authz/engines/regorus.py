@@ -53,6 +53,11 @@ class Embedded:
 
     name = "embedded"
 
+    @property
+    def steady(self) -> bool:
+        """The shipped modules look at nothing else; modules of the user's may, at the clock."""
+        return not self._extra
+
     def __init__(self, policy: Mapping[str, Json], extra: Sequence[tuple[str, str]] = ()) -> None:
         """`policy` is data.stockade.policy, `extra` the user's modules: (file name, text).
 

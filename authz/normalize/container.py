@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..jsonbytes import dumps
 from ..model import Json
 from ..profiles import SeccompReader
 from . import endpoints, namespaces, resources, security
@@ -148,13 +149,11 @@ def spec(
         "dns_search": texts(by("DnsSearch"), "DnsSearch"),
         "dns_options": texts(by("DnsOptions"), "DnsOptions"),
         "extra_hosts": texts(by("ExtraHosts"), "ExtraHosts"),
-        "hostname": text(of("Hostname"), "Hostname"),
         "domainname": text(of("Domainname"), "Domainname"),
         "mac": endpoints.hardware_address(of("MacAddress"), "MacAddress"),
         "ports": endpoints.ports(by("PortBindings")),
         "publish_all": flag(by("PublishAllPorts"), "PublishAllPorts"),
         "exposed": endpoints.exposed(of("ExposedPorts")),
-        "labels": strings(of("Labels"), "Labels"),
         "sysctls": strings(by("Sysctls"), "Sysctls"),
         "annotations": strings(by("Annotations"), "Annotations"),
         "group_add": texts(by("GroupAdd"), "GroupAdd"),
@@ -164,13 +163,26 @@ def spec(
         "auto_remove": flag(by("AutoRemove"), "AutoRemove"),
         "init": _optional_flag(by("Init"), "Init"),
         "read_only": flag(by("ReadonlyRootfs"), "ReadonlyRootfs"),
-        "entrypoint": command(of("Entrypoint"), "Entrypoint"),
-        "command": command(of("Cmd"), "Cmd"),
-        "env_names": names_of(of("Env"), "Env"),
         "healthcheck": has_healthcheck(of("Healthcheck")),
         "stop_signal": text(of("StopSignal"), "StopSignal"),
         "name": None,
         "service": None,
+        **_own(config),
+    }
+
+
+_OWN = ("Hostname", "Labels", "Entrypoint", "Cmd", "Env")
+"""Fields in which one container mostly differs from the last of its kind."""
+
+
+def _own(config: Mapping[str, Json]) -> dict[str, Any]:
+    of = config.get
+    return {
+        "hostname": text(of("Hostname"), "Hostname"),
+        "labels": strings(of("Labels"), "Labels"),
+        "entrypoint": command(of("Entrypoint"), "Entrypoint"),
+        "command": command(of("Cmd"), "Cmd"),
+        "env_names": names_of(of("Env"), "Env"),
     }
 
 
@@ -185,13 +197,52 @@ def create(body: Json, name: str, reader: SeccompReader) -> dict[str, Any]:
     """The spec of POST /containers/create. Raises Denied."""
     given = mapping(body, "body")
     check("ContainerCreate", given)
-    host = mapping(given.get("HostConfig"), "HostConfig")
+    rest = {key: value for key, value in given.items() if key not in _OWN}
+    return {**_kinds.of(rest, reader), **_own(given), "name": container_name(name)}
+
+
+def _kind(rest: Mapping[str, Json], reader: SeccompReader) -> dict[str, Any]:
+    """The spec of a container of which _OWN is not known yet. Raises Denied."""
+    host = mapping(rest.get("HostConfig"), "HostConfig")
     check("HostConfig", host)
-    found = spec(given, host, given.get("NetworkingConfig"), reader)
-    if found["image"] is None:
-        deny("missing-field", "Image is missing")
-    found["name"] = container_name(name)
-    return found
+    found = spec(rest, host, rest.get("NetworkingConfig"), reader)
+    return deny("missing-field", "Image is missing") if found["image"] is None else found
+
+
+class _Kinds:
+    """The specs last made, by the text of what they were made of: containers come in series.
+
+    What is given out is shared, and nobody changes it.
+    """
+
+    MOST = 64
+    LONGEST = 16384
+    """Bytes of a text."""
+
+    def __init__(self) -> None:
+        self._found: dict[bytes, dict[str, Any]] = {}
+        self._reader: SeccompReader | None = None
+
+    def of(self, rest: Mapping[str, Json], reader: SeccompReader) -> dict[str, Any]:
+        """`_kind`, which depends on nothing else. Raises Denied."""
+        try:
+            text = dumps(rest)
+        except (ValueError, TypeError, RecursionError):
+            return _kind(rest, reader)
+        if reader is not self._reader:  # another policy is in force
+            self._found, self._reader = {}, reader
+        found = self._found
+        known = found.get(text)
+        if known is None:
+            known = _kind(rest, reader)
+            if len(text) <= self.LONGEST:
+                if len(found) >= self.MOST:
+                    found.clear()
+                found[text] = known
+        return known
+
+
+_kinds = _Kinds()
 
 
 def update(body: Json) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from ..denied import Denied
+from ..jsonbytes import finite
 from ..model import Json
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -162,7 +163,9 @@ def _no_constant(constant: str) -> NoReturn:
 def parse_json(source: str, name: str) -> Json:
     """JSON inside a text, strictly: no duplicate keys, no NaN. Raises Denied."""
     try:
-        return json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
+        return json.loads(
+            source, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=finite
+        )
     except (ValueError, RecursionError) as error:
         raise Denied("bad-json", f"{name} is not valid JSON") from error
 

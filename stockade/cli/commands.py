@@ -20,11 +20,12 @@ _COMMANDS = {
     "diff": "Say which calls two filters answer differently.",
     "import": "Write a Docker profile or BPF program as a policy, exactly.",
     "explain": "Say what a policy, profile or program answers to a call, and why.",
-    "lint": "Find faults in policies and Docker seccomp profiles.",
+    "lint": "Find faults in policies, profiles and files of host ids.",
     "run": "Run a command confined by a policy on this machine.",
     "test": "Check the calls and requests in a policy's `tests:`.",
     "disasm": "Show a BPF program as text.",
     "authz": "Decide Docker API requests by rules: check, explain, serve.",
+    "userns": "Give host ids to tenants; check, show, plan and apply them.",
     "audit": "Verify decision logs.",
     "init": "Write a first policy to start from.",
 }

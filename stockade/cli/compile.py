@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from textwrap import fill
 
 import click
 
@@ -18,12 +19,14 @@ from ..seccomp.optimize_presets import DEFAULT, preset_called
 from ..seccomp.targets import TARGETS, Request, compile_targets
 from .files import write_all
 from .frequencies import read_frequencies
+from .maps import TARGETS as MAP_TARGETS
+from .maps import MapRequest, compiled_maps, map_options, targets_of
 from .options import environment_options, read_policy, read_request
 
 OPA = "opa"
 """The target of the `authz` section."""
 OPA_SUFFIX = ".opa.tar.gz"
-ALL_TARGETS = (*TARGETS, OPA)
+ALL_TARGETS = (*TARGETS, *MAP_TARGETS, OPA)
 
 _EPILOG = """\b
 Examples:
@@ -32,7 +35,9 @@ Examples:
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out
   stockade compile web.yaml --target bpf --optimize size --check
+  stockade compile web.yaml --target podman --target kubernetes-spo --target c
   stockade compile ci.yaml --target opa       (ci.opa.tar.gz)
+  stockade compile hosts.yaml --tenant web    (hosts.daemon.json, ...)
 
 \b
 Then: docker run --security-opt seccomp=web.docker.json IMAGE
@@ -69,6 +74,7 @@ Then: docker run --security-opt seccomp=web.docker.json IMAGE
     "--check", "proving", is_flag=True,
     help="Prove of every filter that it means the policy, before any is written.",
 )  # fmt: skip
+@map_options
 @environment_options
 def command(
     policies: tuple[str, ...],
@@ -82,13 +88,18 @@ def command(
     architectures: tuple[str, ...],
     capabilities: tuple[str, ...],
     kernel: str | None,
+    tenant: str,
+    root: str,
+    merge: str | None,
 ) -> int:
-    """Write what enforces a POLICY: Docker JSON, OCI JSON, BPF, an OPA bundle.
+    """Write what enforces a POLICY: Docker JSON, OCI JSON, BPF, id maps, an OPA bundle.
 
     POLICY is a path or the name of a library policy. Docker JSON is for all architectures of
     the policy and keeps its conditions on capabilities and kernel; OCI JSON and BPF are for
     one kind of machine (this one, or --arch) and settle them by --cap and --kernel. The OPA
-    bundle has the `authz` section as data, and the Rego that decides by it.
+    bundle has the `authz` section as data, and the Rego that decides by it. Maps have the ids
+    that the registry gives to the tenants of the `userns` section. docs/targets.md and
+    docs/userns-targets.md say what each target can say; it is exact or refused.
     """
     for name in targets:
         if name not in ALL_TARGETS:
@@ -96,18 +107,19 @@ def command(
                 f"unknown target `{name}`{did_you_mean(name, ALL_TARGETS)}",
                 hint=f"there are {', '.join(ALL_TARGETS)}",
             )
+    maps = MapRequest(tenant, root, merge)
     request = replace(
         read_request(architectures, capabilities, kernel, engine, listener_path),
         optimize=preset_called(optimize).name,
         frequencies=read_frequencies(Path(frequencies)) if frequencies else None,
     )
     if output == "-":
-        return _to_stdout(policies, targets, request, capabilities, proving)
+        return _to_stdout(policies, targets, request, capabilities, maps, proving)
     files: dict[Path, bytes] = {}
     sources: dict[Path, str] = {}
     for reference in policies:
         policy = read_policy(reference, request.build)
-        made = _compiled(policy, targets, request, capabilities)
+        made = _compiled(policy, targets, request, capabilities, maps)
         if proving and not _proven(policy, made, request):
             return 1
         for suffix, content in made:
@@ -125,26 +137,41 @@ def command(
     return 0
 
 
-def _targets_of(policy: Policy, wanted: Iterable[str]) -> tuple[str, ...]:
+def _targets_of(policy: Policy, wanted: Iterable[str], maps: MapRequest) -> tuple[str, ...]:
     """The targets asked for, or else those of the sections that the policy has."""
     chosen = tuple(dict.fromkeys(wanted))
     if chosen:
         return chosen
-    seccomp = tuple(TARGETS) if policy.seccomp is not None else ()
-    return (*seccomp, OPA) if policy.authz is not None else seccomp or tuple(TARGETS)
+    usual = tuple(name for name, target in TARGETS.items() if target.by_default)
+    seccomp = usual if policy.seccomp is not None else ()
+    authz = (OPA,) if policy.authz is not None else ()
+    return (*seccomp, *targets_of(policy, maps), *authz) or usual
 
 
 def _compiled(
-    policy: Policy, wanted: Iterable[str], request: Request, capabilities: object
+    policy: Policy,
+    wanted: Iterable[str],
+    request: Request,
+    capabilities: object,
+    maps: MapRequest,
 ) -> list[tuple[str, bytes]]:
     """The suffix and content of every file, complete or not at all; raises InputError."""
-    names = _targets_of(policy, wanted)
+    names = _targets_of(policy, wanted, maps)
     filters = [name for name in names if name in TARGETS]
     made: list[tuple[str, bytes]] = []
+    notes: list[tuple[str, str]] = []
     problems: list[Problem] = []
     if filters:
         try:
-            made += [(t.suffix, c) for t, c in compile_targets(policy, filters, request)]
+            for target, content in compile_targets(policy, filters, request):
+                made.append((target.suffix, content))
+                notes.append((target.name, target.note(policy, request, content)))
+        except InputError as error:
+            problems += error.problems
+    mapped = [name for name in names if name in MAP_TARGETS]
+    if mapped:
+        try:
+            made += compiled_maps(policy, mapped, maps)
         except InputError as error:
             problems += error.problems
     if OPA in names:
@@ -155,6 +182,9 @@ def _compiled(
     if problems:
         raise InputError(arrange(problems))
     _tell_what_was_settled(policy, filters, capabilities)
+    for name, text in notes:
+        if text:
+            click.echo(fill(f"note: {name}: {text}", 79, subsequent_indent="      "), err=True)
     return made
 
 
@@ -194,7 +224,7 @@ def _tell_what_was_settled(policy: Policy, targets: Iterable[str], capabilities:
     """Say that rules were left out of targets that cannot keep `needs:`, unless --cap was given."""
     rules = policy.seccomp.rules if policy.seccomp is not None else ()
     needed = sorted({name.text for rule in rules for name in rule.needs})
-    settled = [name for name in targets if name != "docker"]
+    settled = [name for name in targets if TARGETS[name].settles]
     if needed and settled and not capabilities:
         click.echo(
             f"note: {' and '.join(settled)}: rules with `needs:` are left out; --cap docker puts "
@@ -208,6 +238,7 @@ def _to_stdout(
     targets: Sequence[str],
     request: Request,
     capabilities: tuple[str, ...],
+    maps: MapRequest,
     proving: bool,
 ) -> int:
     several = InputError.of(
@@ -217,9 +248,9 @@ def _to_stdout(
     if len(policies) > 1 or len(set(targets)) > 1:
         raise several
     policy = read_policy(policies[0], request.build)
-    if len(_targets_of(policy, targets)) > 1:
+    if len(_targets_of(policy, targets, maps)) > 1:
         raise several
-    made = _compiled(policy, targets, request, capabilities)
+    made = _compiled(policy, targets, request, capabilities, maps)
     if proving and not _proven(policy, made, request):
         return 1
     stream = sys.stdout.buffer

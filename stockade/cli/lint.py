@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import click
 
 from ..policies.errors import InputError
-from ..policies.findings import Severity, count, render_document
 from ..seccomp.hosts import ENGINES
-
-_MOST_SHOWN = 200
-"""Findings shown as text; JSON has them all."""
 
 _EPILOG = """\b
 Examples:
@@ -20,6 +13,7 @@ Examples:
   stockade lint docker-default profile.json
   stockade lint . --format json --ignore siblings-disagree
   stockade lint profile.json --engine 20.10
+  stockade lint /etc/subuid
   stockade lint --explain wide-comparison
 
 \b
@@ -47,12 +41,14 @@ def command(
     engine: str,
     explain: str | None,
 ) -> int:
-    """Find faults in policies and in Docker and OCI seccomp profiles.
+    """Find faults in policies, in Docker and OCI seccomp profiles, in files of host ids.
 
-    PATH is a policy (YAML), the name of a library policy, a profile (JSON), `-` for standard
-    input, or a directory: then everything below it that is one of these is checked.
+    PATH is a policy (YAML), the name of a library policy, a profile (JSON), a subuid, subgid,
+    uid_map, gid_map or daemon.json file (by its name; what stands beside it is looked at with
+    it), `-` for standard input, or a directory: then all that is below it is checked.
     """
     from ..lint.runner import Settings, known_check, run
+    from .findings import plural, show, summary
 
     if explain is not None:
         from ..lint.document import page
@@ -62,33 +58,16 @@ def command(
     if not paths:
         raise click.UsageError("name at least one PATH, or a check with --explain")
     outcome = run(paths, Settings.of(select, ignore, engine))
-    if form == "json":
-        numbers = {"checked": outcome.checked, "skipped": outcome.skipped}
-        click.echo(render_document(outcome.findings, outcome.problems, numbers), nl=False)
-    else:
-        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-        for finding in outcome.findings[:_MOST_SHOWN]:
-            click.echo(finding.render(colour=colour) + "\n", color=colour)
-        beyond = len(outcome.findings) - _MOST_SHOWN
-        if beyond > 0:
-            click.echo(f"and {beyond} more; --format json has them all")
-    for problem in outcome.problems:
-        click.echo(problem.render(), err=True)
+    show(outcome, form, {"checked": outcome.checked, "skipped": outcome.skipped})
     if not outcome.checked and not outcome.problems:
         raise InputError.of(
-            f"no policy and no seccomp profile in {', '.join(paths)}", hint="is it the right path?"
+            f"no policy, profile or file of host ids in {', '.join(paths)}",
+            hint="is it the right path?",
         )
-    numbers_of = count(outcome.findings)
-    parts = [_plural(numbers_of[each], each.value) for each in Severity if numbers_of[each]]
-    checked = f"{_plural(outcome.checked, 'file')} checked"
-    skipped = f", {_plural(outcome.skipped, 'other file')} skipped" if outcome.skipped else ""
-    unread = f", {_plural(len(outcome.problems), 'problem')}" if outcome.problems else ""
-    summary = ", ".join(parts) or "nothing found"
-    click.echo(f"{checked}: {summary}{skipped}{unread}", err=True)
+    checked = f"{plural(outcome.checked, 'file')} checked"
+    skipped = f", {plural(outcome.skipped, 'other file')} skipped" if outcome.skipped else ""
+    unread = f", {plural(len(outcome.problems), 'problem')}" if outcome.problems else ""
+    click.echo(f"{checked}: {summary(outcome)}{skipped}{unread}", err=True)
     if outcome.problems:
         return 2
     return 0 if outcome.clean else 1
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

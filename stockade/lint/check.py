@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ..policies.findings import Finding, Severity
 from ..policies.source import Location
+from .idfiles import HostSubject, MapSubject
 from .subjects import Place, PolicySubject, ProfileSubject
 
 Related = tuple[tuple[str, Location], ...]
@@ -45,13 +46,18 @@ class Check:
     sources: tuple[str, ...]
     """Where that can be looked up."""
     bad: str
-    """A document in which the check finds something; YAML, or JSON when it begins with `{`."""
+    """A document in which the check finds something; YAML, JSON when it begins with `{`, or files
+    of a host, each under its name (`examples.shown`)."""
     good: str
     """The same, mended."""
     policy: Callable[[PolicySubject], Iterable[Found]] | None = None
     """Looks at policies; None: the check is not for them."""
     profile: Callable[[ProfileSubject], Iterable[Found]] | None = None
     """Looks at Docker and OCI profiles; None: the check is not for them."""
+    host: Callable[[HostSubject], Iterable[Found]] | None = None
+    """Looks at subuid, subgid and what belongs to them; None: the check is not for them."""
+    map: Callable[[MapSubject], Iterable[Found]] | None = None
+    """Looks at the text of a uid_map or gid_map; None: the check is not for it."""
 
     def finding(self, found: Found) -> Finding:
         """What was found, as a finding of this check."""

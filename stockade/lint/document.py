@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .check import Check
+from .examples import is_files
 from .registry import CHECKS
 
 _WIDTH = 96
@@ -62,12 +63,17 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def _subjects(check: Check) -> str:
-    kinds = [("policies", check.policy), ("profiles", check.profile)]
+    kinds = [
+        ("policies", check.policy),
+        ("profiles", check.profile),
+        ("files of host ids", check.host),
+        ("uid_map and gid_map", check.map),
+    ]
     return " and ".join(name for name, function in kinds if function is not None)
 
 
 def _block(text: str) -> str:
-    kind = "json" if text.startswith("{") else "yaml"
+    kind = "text" if is_files(text) else "json" if text.startswith("{") else "yaml"
     return f"```{kind}\n{text}```"
 
 

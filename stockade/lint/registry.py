@@ -20,6 +20,15 @@ from .checks import (
     names,
     results,
     siblings,
+    userns_drift,
+    userns_engines,
+    userns_forms,
+    userns_live,
+    userns_maps,
+    userns_owners,
+    userns_policy,
+    userns_ranges,
+    userns_sharing,
 )
 
 CHECKS: tuple[Check, ...] = (
@@ -36,6 +45,15 @@ CHECKS: tuple[Check, ...] = (
     *authz_root.CHECKS,
     *authz.CHECKS,
     *authz_rules.CHECKS,
+    *userns_policy.CHECKS,
+    *userns_ranges.CHECKS,  # subuid and subgid
+    *userns_sharing.CHECKS,
+    *userns_owners.CHECKS,
+    *userns_forms.CHECKS,
+    *userns_engines.CHECKS,
+    *userns_drift.CHECKS,  # files, registry, live maps
+    *userns_live.CHECKS,
+    *userns_maps.CHECKS,
 )
 
 BY_ID: Mapping[str, Check] = MappingProxyType({check.id: check for check in CHECKS})

@@ -29,11 +29,16 @@ from ..seccomp.hosts import ENGINES, Engine
 from ..seccomp.read_profile import read_profile
 from .check import Check, Found
 from .checks.language import is_profile
+from .idfiles import HostSubject, MapSubject
+from .load_ids import is_map, kind_of, read_beside, read_map, stem_of
 from .registry import BY_ID, CHECKS
 from .subjects import Place, PolicySubject, ProfileSubject, Subject
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _LIBRARY = "library:"
+
+Checkable = Subject | HostSubject | MapSubject
+"""Whatever checks look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Outcome:
     checked: int = 0
     """Files and library policies."""
     skipped: int = 0
-    """Files below a directory that are neither policies nor profiles."""
+    """Files below a directory that are nothing that is checked."""
 
     @property
     def clean(self) -> bool:
@@ -91,8 +96,15 @@ def run(references: Iterable[str], settings: Settings) -> Outcome:
     """Check every path, library policy and file below a directory; `-` is standard input."""
     outcome = Outcome()
     findings: list[Finding] = []
+    sets: set[str] = set()
     for reference in dict.fromkeys(references):
         for path in _expanded(reference, outcome):
+            if kind_of(path.name) and not is_map(path.name):
+                # What belongs together is checked together, once.
+                if stem_of(path.name) in sets:
+                    outcome.checked += 1
+                    continue
+                sets.add(stem_of(path.name))
             try:
                 subject = _subject(path, settings)
             except InputError as error:
@@ -105,7 +117,7 @@ def run(references: Iterable[str], settings: Settings) -> Outcome:
 
 
 def examine(
-    subject: Subject, settings: Settings, *, keep_library: bool = True
+    subject: Checkable, settings: Settings, *, keep_library: bool = True
 ) -> Iterator[Finding]:
     """What the checks find in one subject.
 
@@ -123,13 +135,19 @@ def examine(
             yield each.finding(found)
 
 
-def _own_library(subject: Subject) -> str:
+def _own_library(subject: Checkable) -> str:
     if isinstance(subject, PolicySubject) and subject.policy is not None:
         return subject.policy.at.source.name
     return ""
 
 
-def _found(each: Check, subject: Subject) -> Iterator[Found]:
+def _found(each: Check, subject: Checkable) -> Iterator[Found]:
+    if isinstance(subject, HostSubject):
+        yield from each.host(subject) if each.host is not None else ()
+        return
+    if isinstance(subject, MapSubject):
+        yield from each.map(subject) if each.map is not None else ()
+        return
     subject.budget.renew()
     try:
         if isinstance(subject, PolicySubject):
@@ -181,7 +199,8 @@ def _below(directory: str, outcome: Outcome) -> Iterator[str]:
         directories[:] = sorted(name for name in directories if not name.startswith("."))
         for name in sorted(files):
             path = str(Path(parent) / name)
-            if name.endswith(_SUFFIXES) and Path(path).is_file():
+            ours = name.endswith(_SUFFIXES) or kind_of(name) is not None
+            if ours and Path(path).is_file():
                 # A path without `/` would be taken for the name of a library policy.
                 yield path if "/" in path else f"./{path}"
 
@@ -191,6 +210,8 @@ def _wanted(path: str, outcome: Outcome) -> bool:
     if not os.access(path, os.R_OK):
         outcome.problems.append(Problem(f"`{printable(path)}` cannot be read: permission denied"))
         return False
+    if kind_of(path) is not None:
+        return True
     try:
         ours = Path(path).stat().st_size <= MAXIMAL_SIZE and _is_ours(read_source(Path(path)))
     except (InputError, OSError):
@@ -220,9 +241,13 @@ def _is_policy(root: Node | None) -> bool:
     return isinstance(root, MappingNode) and any(e.key.text == "stockade" for e in root.entries)
 
 
-def _subject(reference: _Reference, settings: Settings) -> Subject:
-    """The policy or profile; raises InputError when it is neither, or cannot be read."""
+def _subject(reference: _Reference, settings: Settings) -> Checkable:
+    """What a reference names; raises InputError when that is nothing of ours, or not readable."""
     name = reference.name
+    if is_map(name):
+        return read_map(name)
+    if kind_of(name) is not None:
+        return read_beside(name)
     if name == "-":
         source = read_stdin()
         profile = _profile(source, settings) if source.text.lstrip().startswith("{") else None
@@ -234,7 +259,7 @@ def _subject(reference: _Reference, settings: Settings) -> Subject:
         return _policy(load(name), settings)
     raise InputError.of(
         f"cannot tell what `{printable(name)}` is",
-        hint="name it .yaml (a policy) or .json (a Docker profile)",
+        hint="name it .yaml (a policy), .json (a Docker profile), .subuid or .subgid",
     )
 
 

@@ -139,6 +139,18 @@ def test_all_errors_at_once_with_places(stockade, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "bad.yaml"]
 
 
+def test_notes_say_what_a_consumer_cannot(stockade, sound, tmp_path):
+    done = stockade("compile", "sound.yaml", "--target", "podman", "--target", "crun")
+    assert done.returncode == 0
+    note, *rest = done.stderr.split("wrote ")
+    assert " ".join(note.split()) == (
+        "note: podman: numbers that are no calls, in the gaps of the tables and -1, get deny "
+        "ENOSYS too; under crun numbers from 2^31 up, which are no calls, kill the thread"
+    )
+    assert max(map(len, done.stderr.splitlines())) <= 80
+    assert [each.strip() for each in rest] == ["sound.podman.json", "sound.crun.json"]
+
+
 def test_version_and_help(stockade):
     assert stockade("--version").stdout.startswith("stockade ")
     for command in ("compile", "explain", "lint", "run", "test", "disasm", "init"):

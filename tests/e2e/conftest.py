@@ -22,6 +22,21 @@ def _build_probe(directory: Path) -> bytes:
 
 
 @pytest.fixture(scope="session")
+def probe_root(
+    require: Callable[[object, str], None], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A root file system with nothing but the probe and what a runtime mounts on."""
+    require(shutil.which("cc"), "needs a C compiler (cc) for the probe")
+    require(os.uname().machine == "x86_64", "the probe is for x86_64")
+    root = tmp_path_factory.mktemp("root")
+    for name in ("proc", "dev", "sys", "etc", "run", "tmp"):
+        (root / name).mkdir()
+    _build_probe(root)
+    (root / "probe32").symlink_to("probe")
+    return root
+
+
+@pytest.fixture(scope="session")
 def docker_installed(require: Callable[[object, str], None]) -> None:
     """What a dockerd of our own needs."""
     require(os.geteuid() == 0, "dockerd needs root")

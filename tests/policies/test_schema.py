@@ -36,6 +36,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 HEAD = "stockade: 1\nname: x\n"
 S = HEAD + "seccomp: {default: deny, "
 R = HEAD + "seccomp: {default: deny, rules: ["
+U = HEAD + "userns: {tenants: {web: {}}, "
 
 VALID = [
     *authz_policies.VALID,
@@ -71,6 +72,11 @@ VALID = [
     R + "{allow: read, kernel: '< 6.10'}]}",
     R + "{allow: read, architectures: [x86_64]}]}",
     R + "{kill: _llseek}]}",
+    U + "span: 524288-1879048191}",
+    U + "span: [524288-1879048191], block: 131072, reserved: []}",
+    U + "span: [524288-655359, 65536-131071], reserved: [524288-524288]}",
+    HEAD + "userns: {span: 65536-131071, tenants: {}}",
+    HEAD + "userns: {span: 65536-131071, tenants: {a: null, root: {}, _X.y-z: {blocks: 65536}}}",
     S + "}\ntests: [{call: read, expect: allow}]",
     S + "}\ntests: [{call: read, expect: deny, with: EPERM, needs: CAP_BPF}]",
     S + "}\ntests: [{call: read, expect: trace, with: 0, architectures: [arm]}]",
@@ -154,6 +160,27 @@ INVALID = [
     R + "{allow: read, kernel: '>=05.8'}]}",
     R + "{allow: read, architectures: arm}]}",
     R + "{allow: read, if: x}]}",
+    HEAD + "userns:",
+    HEAD + "userns: {}",
+    HEAD + "userns: {span: 65536-131071}",
+    HEAD + "userns: {tenants: {a: {}}}",
+    HEAD + "userns: {span: 65536-131071, tenants: [a]}",
+    HEAD + "userns: {span: 65536-131071, tenants: {a: 2}}",
+    HEAD + "userns: {span: 65536-131071, tenants: {a: {blocks: 0}}}",
+    HEAD + "userns: {span: 65536-131071, tenants: {a: {blocks: 65537}}}",
+    HEAD + "userns: {span: 65536-131071, tenants: {a: {size: 1}}}",
+    HEAD + "userns: {span: 65536-131071, tenants: {'1000': {}}}",
+    HEAD + f"userns: {{span: 65536-131071, tenants: {{{'x' * 33}: {{}}}}}}",
+    U + "span: []}",
+    U + "span: 65536}",
+    U + "span: 065536-131071}",
+    U + "span: 0x10000-0x1ffff}",
+    U + "span: 65536 - 131071}",
+    U + "span: 65536-131071, block: 65535}",
+    U + "span: 65536-131071, block: 0}",
+    U + "span: 65536-131071, block: '65536'}",
+    U + "span: 65536-131071, reserved: 65536-65537}",
+    U + "span: 65536-131071, reserve: []}",
     S + "}\ntests: [read]",
     S + "}\ntests: [{call: read}]",
     S + "}\ntests: [{expect: deny}]",
@@ -167,6 +194,11 @@ BEYOND_SCHEMA = [
     *authz_policies.BEYOND_SCHEMA,
     (R + "{allow: read, when: 'fd = 1'}]}", "the syntax of conditions"),
     (R + "{allow: '@no-such'}]}", "which groups there are"),
+    (U + "span: 1000-200000}", "whose ids they are"),
+    (U + "span: 131071-65536}", "which number is larger"),
+    (U + "span: 65537-131072}", "whether a block fits"),
+    (U + "span: [65536-262143, 131072-327679]}", "whether spans overlap"),
+    (U + "span: 65536-131071, reserved: [1-2]}", "whether a span holds another"),
     (HEAD + "extends: ./nowhere.yaml", "what can be extended"),
     (HEAD + "extends: ./extends-self.yaml", "whether `extends` goes in a circle"),
     (S + "}\ntests: [{call: 'read(', expect: deny}]", "the syntax of calls"),
@@ -267,6 +299,7 @@ BASE: dict[str, Any] = {
         {"call": "open", "expect": "allow"},
     ],
     "authz": authz_policies.SECTION,
+    "userns": {"span": "524288-1879048191", "tenants": {"web": {}, "ci": {"blocks": 2}}},
 }
 # No text here is well formed but meaningless: that would be beyond the schema.
 VALUES: list[Any] = [
@@ -279,7 +312,7 @@ KEYS = [
     "stockade", "name", "description", "extends", "seccomp", "default", "with", "newer",
     "architectures", "rules", "allow", "deny", "kill", "trace", "when", "needs", "kernel", "tests",
     "call", "expect", "zzz", "userns", "authz", "subjects", "rego", "local", "cn", "because",
-    "binds", "limits", "owner", "privileged", "source", "labels",
+    "binds", "limits", "owner", "privileged", "source", "labels", "span", "tenants", "blocks",
 ]  # fmt: skip
 # Under these keys a text means something to the loader only.
 MEANT = {"when": "arg0 == 1", "extends": "./good.yaml", "call": "open"}

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -43,7 +44,8 @@ class Docker:
     `options` are dockerd's. With `own_network` it lives in a network namespace that ends with
     it, where bridges, published ports and a swarm work and touch nothing of the machine's.
     `listener` is a bound TCP socket on which it serves too (dockerd's `fd://`); it is not closed
-    here, so that a restarted daemon can serve on the same port.
+    here, so that a restarted daemon can serve on the same port. `instead`: files of the machine
+    (/etc/subuid) in whose place the daemon, and only it, finds others. `settings`: daemon.json.
     """
 
     image = "stockade-test:busybox"
@@ -55,11 +57,15 @@ class Docker:
         options: Sequence[str] = (),
         own_network: bool = False,
         listener: socket.socket | None = None,
+        instead: Mapping[str, Path] | None = None,
+        settings: str = "{}",
     ) -> None:
         self.directory = directory
         self.options = tuple(options)
         self.own_network = own_network
         self.listener = listener
+        self.instead = dict(instead or {})
+        self.settings = settings
         self.socket = directory / "docker.sock"
         self.log = directory / "dockerd.log"
         self.cgroup = f"stockade-test-{os.getpid()}"
@@ -79,6 +85,7 @@ class Docker:
             # If the tests are killed, the daemon must not stay behind.
             *("setpriv", "--pdeathsig", "TERM", "--"),
             *(("unshare", "--net") if self.own_network else ()),
+            *(("unshare", "--mount") if self.instead else ()),
             *self._wrapper(),
             DOCKERD,
             f"--host=unix://{self.socket}",
@@ -94,7 +101,7 @@ class Docker:
             *(() if self.own_network else NO_NETWORK),
             *self.options,
         ]
-        (self.directory / "daemon.json").write_text("{}")
+        (self.directory / "daemon.json").write_text(self.settings)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
@@ -116,6 +123,8 @@ class Docker:
     def _wrapper(self) -> list[str]:
         """What sets up the process that becomes dockerd: its loopback, and the listener as 3."""
         script = "ip link set lo up; " if self.own_network else ""
+        for name, path in self.instead.items():
+            script += f"mount --bind {shlex.quote(str(path))} {name} || exit 1; "
         if self.listener:
             number = self.listener.fileno()
             if number != 3:

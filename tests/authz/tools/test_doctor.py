@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from stockade.authz.daemonjson import read_settings
 from stockade.authz.doctor import Engine, PluginSocket, examine, parse_version
+from stockade.policies.jsonedit import read_settings
 from stockade.policies.source import Source
 
 GOOD = Engine(
