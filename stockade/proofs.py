@@ -27,7 +27,8 @@ class Proof:
     diagrams: Diagrams
     sides: tuple[Side, ...] = ()
     counterexample: Call | None = None
-    undecided: bool = False
+    undecided: str = ""
+    """Why it is neither proven nor refuted."""
 
     @property
     def holds(self) -> bool:
@@ -49,7 +50,7 @@ def prove(
         find = wider_call if no_wider else difference
         call = find(diagrams, left.meaning, right.meaning)
     except TooComplexError:
-        return Proof(claim, diagrams, undecided=True)
+        return Proof(claim, diagrams, undecided="it is too complex to decide")
     if call is not None:
         for side in (left, right):
             side.ask(diagrams, call)
@@ -84,7 +85,7 @@ def prove_target(target: str, content: bytes, policy: Policy, request: Request) 
         case "oci":
             return list(_profiles(f"{policy.name}.oci.json", content, policy, request, False))
     claim = f"the {target} form of {policy.name} equals it"
-    return [Proof(claim, store(), undecided=True)]
+    return [Proof(claim, store(), undecided="nothing here reads this form back")]
 
 
 def _program(claim: str, content: bytes, policy: Policy, request: Request) -> Proof:

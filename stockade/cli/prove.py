@@ -93,7 +93,7 @@ def command(
 def proof_in_words(proof: Proof) -> str:
     """One line, and for what is refuted the call and both answers."""
     if proof.undecided:
-        return f"not proven: {proof.claim}: it cannot be decided"
+        return f"not proven: {proof.claim}: {proof.undecided}"
     if proof.counterexample is None:
         return f"proven: {proof.claim}"
     lines = [f"not so: {proof.claim}, for instance", f"  {in_words(proof.counterexample)}"]

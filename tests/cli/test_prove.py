@@ -123,6 +123,13 @@ def test_nothing_that_is_not_proven_is_written(stockade, files, tmp_path):
     assert not (tmp_path / "web.bpf").exists()
 
 
+def test_a_form_that_nothing_reads_back_is_not_proven(stockade, files, tmp_path):
+    done = stockade("compile", "web.yaml", "--target", "c", "--check")
+    assert done.returncode == 1
+    assert "nothing here reads this form back" in done.stderr
+    assert not (tmp_path / "web.h").exists()
+
+
 NO_VSOCK = {
     "defaultAction": "SCMP_ACT_ERRNO",
     "architectures": ["SCMP_ARCH_X86_64"],
