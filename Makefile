@@ -1,5 +1,5 @@
 # Each target does the set-up that it needs; the second time that costs nothing.
-.PHONY: help demo test lint fuzz bench bench-authz bench-userns clean
+.PHONY: help demo test lint fuzz bench bench-seccomp bench-authz bench-userns clean
 
 help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ fuzz: .venv/.ready-test ## The property tests with many new examples (slow)
 
 bench: .venv/.ready-test ## The figures of the README, beside libseccomp's
 	@.venv/bin/python benchmarks/compile.py
+
+bench-seccomp: .venv/.ready-test ## The filters' figures, beside libseccomp's and the runtimes'
+	@.venv/bin/python benchmarks/filters.py
 
 bench-authz: .venv/.ready-test ## The authorization plugin's figures, beside opa-docker-authz's
 	@.venv/bin/python benchmarks/authz.py

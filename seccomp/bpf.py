@@ -23,6 +23,7 @@ JGT = 0x25
 JGE = 0x35
 JSET = 0x45
 """BPF_JMP | … | BPF_K: compare A with k unsigned (JSET: A & k), skip jt or jf."""
+DIVIDE_BY_X = 0x3C
 RET = 0x06
 """BPF_RET | BPF_K: the answer is k."""
 

@@ -2,14 +2,15 @@
 
 A reduced ordered decision diagram (Bryant 1986) with answers at its leaves: two functions
 of the arguments are equal exactly when their diagrams are the same node. The variables are
-the bits of argument 0, highest first, then of argument 1, and so on. On top of equality the
+the bits of argument 0, highest first, then of argument 1, and so on; where whole programs are
+compared, those of the architecture and of the number come before them. On top of equality the
 module offers covers: the cubes (`register & mask == value` on some arguments) whose union
 is the set of calls with one answer, by Minato's and Morreale's irredundant sum of products.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..policies.errors import TooComplexError
 from .filter import All, Any, Clause, Member, Test
@@ -17,6 +18,9 @@ from .filter import All, Any, Clause, Member, Test
 BITS = 64
 LEAF = 1 << 30
 """The variable of leaves: after every bit."""
+
+ARCHITECTURE, NUMBER, INSTRUCTION_POINTER = -2, -1, 6
+"""What else struct seccomp_data has, as arguments before the first and after the last."""
 
 Literal = tuple[int, bool]
 """A bit and the value it must have."""
@@ -37,11 +41,11 @@ can grow exponentially with a hostile condition; sensible ones take some thousan
 class Diagrams:
     """A store of nodes; equal functions are equal node numbers.
 
-    Every operation raises TooComplexError once MAXIMAL_STEPS are used up.
+    Every operation raises TooComplexError once the steps are used up.
     """
 
-    def __init__(self) -> None:
-        self._left = MAXIMAL_STEPS
+    def __init__(self, steps: int = MAXIMAL_STEPS) -> None:
+        self._left = steps
         self._nodes: list[tuple[int, int, int]] = []
         self._unique: dict[tuple[int, int, int], int] = {}
         self._choices: dict[tuple[int, int, int], int] = {}
@@ -87,9 +91,19 @@ class Diagrams:
         key = (condition, then, otherwise)
         found = self._choices.get(key)
         if found is None:
-            bit = min(self._nodes[each][0] for each in key)
-            low = self.choose(*(self._branch(each, bit, False) for each in key))
-            high = self.choose(*(self._branch(each, bit, True) for each in key))
+            nodes = self._nodes
+            first, condition0, condition1 = nodes[condition]
+            second, then0, then1 = nodes[then]
+            third, otherwise0, otherwise1 = nodes[otherwise]
+            bit = min(first, second, third)
+            if first != bit:
+                condition0 = condition1 = condition
+            if second != bit:
+                then0 = then1 = then
+            if third != bit:
+                otherwise0 = otherwise1 = otherwise
+            low = self.choose(condition0, then0, otherwise0)
+            high = self.choose(condition1, then1, otherwise1)
             found = self._choices[key] = self.node(bit, low, high)
         return found
 
@@ -98,6 +112,30 @@ class Diagrams:
         if at != bit:
             return number
         return high if value else low
+
+    def both(self, left: int, right: int) -> int:
+        """Where two conditions hold."""
+        return self.choose(left, right, self.false)
+
+    def compare(self, left: int, right: int, holds: Callable[[int, int], bool]) -> int:
+        """Where a relation holds between the values of two functions."""
+        known: dict[tuple[int, int], int] = {}
+
+        def visit(one: int, other: int) -> int:
+            found = known.get((one, other))
+            if found is None:
+                bit = min(self._nodes[one][0], self._nodes[other][0])
+                if bit == LEAF:
+                    is_so = holds(self._nodes[one][1], self._nodes[other][1])
+                    found = self.true if is_so else self.false
+                else:
+                    low = visit(self._branch(one, bit, False), self._branch(other, bit, False))
+                    high = visit(self._branch(one, bit, True), self._branch(other, bit, True))
+                    found = self.node(bit, low, high)
+                known[one, other] = found
+            return found
+
+        return visit(left, right)
 
     # --- from the filter ---------------------------------------------------------------
 

@@ -8,12 +8,13 @@ linted and compared like a policy. The steps are those of moby (setupSeccomp), r
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ..policies.errors import InputError
 from . import actions, libseccomp
 from .filter import ALWAYS, NEVER, NOTHING, AbiFilter, Clause, Environment, Filter, Member, Test
 from .lower import conjunction
-from .profile import Check, Condition, Entry, Profile
+from .profile import EVERYWHERE, Check, Condition, Entry, Profile
 from .ranges import complement, normalize
 from .syscalls import ABIS, Abi, Family, table
 
@@ -31,6 +32,21 @@ def interpret(profile: Profile, host: Family, environment: Environment) -> Filte
         if _counts(entry, host.native, environment)
     ]
     return Filter(tuple(_abi_filter(profile, abi, counted) for abi in abis))
+
+
+def for_runtime(profile: Profile, host: Family, environment: Environment) -> Profile:
+    """What Docker hands to the runtime: conditions settled, the host's architectures named."""
+    abis = _architectures(profile, host)
+    return replace(
+        profile,
+        entries=tuple(
+            replace(entry, includes=EVERYWHERE, excludes=EVERYWHERE)
+            for entry in profile.entries
+            if _counts(entry, host.native, environment)
+        ),
+        arch_map=(),
+        architectures=tuple(each.scmp for each in abis),
+    )
 
 
 def _architectures(profile: Profile, host: Family) -> tuple[Abi, ...]:

@@ -106,7 +106,7 @@ def register(operand: Operand, call: str, abi: Abi) -> Register:
     return Register(index, bits, False, mask)
 
 
-_SOMETIMES_CUT = {
+SOMETIMES_CUT = {
     "prctl": ("arg2", "arg3", "arg4", "arg5"),
     "keyctl": ("arg2", "arg3", "arg4", "arg5"),
     "fcntl": ("arg",),
@@ -118,7 +118,7 @@ security/keys/keyctl.c, fs/fcntl.c, ipc/sem.c."""
 
 def _refuse_if_sometimes_cut(operand: Operand, call: str) -> None:
     name = operand.argument
-    if name in _SOMETIMES_CUT.get(call, ()):
+    if name in SOMETIMES_CUT.get(call, ()):
         raise InputError.of(
             f"`{name}` of {call} is cut to 32 bits by some operations and not by others",
             operand.at,

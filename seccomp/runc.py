@@ -18,11 +18,14 @@ from .syscalls import ABIS, Abi
 from .syscalls.abi import X32_BIT
 
 
-def compile_profile(profile: Profile, native: Abi) -> bpf.Program:
+def compile_profile(
+    profile: Profile, native: Abi, *, stub: bool = True, optimize: int = 1
+) -> bpf.Program:
     """The program for an OCI profile (architectures, no conditions) on this machine.
 
-    `native` is the machine's ABI. Raises InputError when libseccomp is missing or refuses
-    the profile.
+    `native` is the machine's ABI; `optimize` is libseccomp's SCMP_FLTATR_CTL_OPTIMIZE, 2 for a
+    binary tree. Without `stub` it is libseccomp's program alone. Raises InputError when
+    libseccomp is missing or refuses the profile.
     """
     try:
         import pyseccomp
@@ -32,6 +35,8 @@ def compile_profile(profile: Profile, native: Abi) -> bpf.Program:
         )
     numbers = _Numbers(pyseccomp)
     filter_ = pyseccomp.SyscallFilter(profile.default)
+    if optimize != 1:
+        filter_.set_attr(pyseccomp.Attr.CTL_OPTIMIZE, optimize)
     by_scmp = {each.scmp: each for each in ABIS.values()}
     abis = [by_scmp[name] for name in profile.architectures]
     for abi in abis:
@@ -54,7 +59,7 @@ def compile_profile(profile: Profile, native: Abi) -> bpf.Program:
         filter_.export_bpf(file)
         file.seek(0)
         program = bpf.decode(file.read(), "libseccomp", big_endian=native.big_endian)
-    return _stub(profile, abis, numbers) + program
+    return _stub(profile, abis, numbers) + program if stub else program
 
 
 class _Numbers:

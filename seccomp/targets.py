@@ -12,12 +12,12 @@ from ..policies.errors import InputError, TargetError
 from ..policies.model import Name, Policy
 from ..policies.source import Problem
 from . import bpf
-from .assemble import assemble
 from .build import Build, abi_called, named_abis
 from .check import check
 from .filter import Environment, Filter, resolve
-from .generate import generate
 from .lower import lower
+from .optimize import compile_filter
+from .optimize_presets import DEFAULT, Frequencies, preset_called
 from .profile import render
 from .syscalls import FAMILIES, Abi, Family
 
@@ -35,6 +35,10 @@ class Request:
     """The Docker release whose JSON is written."""
     listener_path: str = ""
     """The agent's socket, for NOTIFY."""
+    optimize: str = DEFAULT
+    """What a BPF program is optimised for: the name of a preset."""
+    frequencies: Frequencies | None = None
+    """How often calls are made, where the user says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def compile_program(policy: Policy, request: Request) -> bpf.Program:
             "one program cannot serve architectures of different byte order",
             hint="compile them one by one with --arch",
         )
-    return assemble(*generate(filter_))
+    return compile_filter(filter_, preset_called(request.optimize), request.frequencies)
 
 
 def _bpf(policy: Policy, request: Request) -> bytes:

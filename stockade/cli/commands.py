@@ -13,9 +13,12 @@ from ..policies.errors import InputError, StockadeError
 from ..policies.source import printable
 from .lazy import LazyGroup
 
-# name -> what the help says of it; the module has the same name
+# name -> what the help says of it; the module has the same name (`import`: import_)
 _COMMANDS = {
     "compile": "Write a policy as Docker JSON, OCI JSON, BPF, OPA bundle.",
+    "prove": "Prove that two filters mean the same, or show a call.",
+    "diff": "Say which calls two filters answer differently.",
+    "import": "Write a Docker profile or BPF program as a policy, exactly.",
     "explain": "Say what a policy, profile or program answers to a call, and why.",
     "lint": "Find faults in policies, profiles and files of host ids.",
     "run": "Run a command confined by a policy on this machine.",

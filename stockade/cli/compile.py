@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import fill
 
@@ -14,8 +15,10 @@ from ..policies.model import Policy
 from ..policies.problems import arrange, did_you_mean
 from ..policies.source import Problem
 from ..seccomp.hosts import ENGINES
+from ..seccomp.optimize_presets import DEFAULT, preset_called
 from ..seccomp.targets import TARGETS, Request, compile_targets
 from .files import write_all
+from .frequencies import read_frequencies
 from .maps import TARGETS as MAP_TARGETS
 from .maps import MapRequest, compiled_maps, map_options, targets_of
 from .options import environment_options, read_policy, read_request
@@ -31,6 +34,7 @@ Examples:
   stockade compile docker-default -o - --target docker > profile.json
   stockade compile web.yaml --target oci --cap docker --kernel 6.1
   stockade compile web.yaml --target bpf --arch aarch64 --arch arm -o out
+  stockade compile web.yaml --target bpf --optimize size --check
   stockade compile web.yaml --target podman --target kubernetes-spo --target c
   stockade compile ci.yaml --target opa       (ci.opa.tar.gz)
   stockade compile hosts.yaml --tenant web    (hosts.daemon.json, ...)
@@ -58,6 +62,18 @@ Then: docker run --security-opt seccomp=web.docker.json IMAGE
     "--listener", "listener_path", default="", metavar="SOCKET",
     help="The agent's socket, for policies that notify.",
 )  # fmt: skip
+@click.option(
+    "--optimize", default=DEFAULT, show_default=True, metavar="P",
+    help="BPF for: cached (Linux 5.11 and newer), legacy (older), size (fewest instructions).",
+)  # fmt: skip
+@click.option(
+    "--frequencies", metavar="FILE",
+    help="How often calls are made: JSON, {\"read\": 0.1, ...}. Default: what programs usually do.",
+)  # fmt: skip
+@click.option(
+    "--check", "proving", is_flag=True,
+    help="Prove of every filter that it means the policy, before any is written.",
+)  # fmt: skip
 @map_options
 @environment_options
 def command(
@@ -66,6 +82,9 @@ def command(
     targets: tuple[str, ...],
     engine: str,
     listener_path: str,
+    optimize: str,
+    frequencies: str | None,
+    proving: bool,
     architectures: tuple[str, ...],
     capabilities: tuple[str, ...],
     kernel: str | None,
@@ -89,14 +108,20 @@ def command(
                 hint=f"there are {', '.join(ALL_TARGETS)}",
             )
     maps = MapRequest(tenant, root, merge)
-    request = read_request(architectures, capabilities, kernel, engine, listener_path)
+    request = replace(
+        read_request(architectures, capabilities, kernel, engine, listener_path),
+        optimize=preset_called(optimize).name,
+        frequencies=read_frequencies(Path(frequencies)) if frequencies else None,
+    )
     if output == "-":
-        return _to_stdout(policies, targets, request, capabilities, maps)
+        return _to_stdout(policies, targets, request, capabilities, maps, proving)
     files: dict[Path, bytes] = {}
     sources: dict[Path, str] = {}
     for reference in policies:
         policy = read_policy(reference, request.build)
         made = _compiled(policy, targets, request, capabilities, maps)
+        if proving and not _proven(policy, made, request):
+            return 1
         for suffix, content in made:
             path = Path(output) / f"{policy.name}{suffix}"
             if path in files:
@@ -163,6 +188,30 @@ def _compiled(
     return made
 
 
+def _proven(policy: Policy, made: Iterable[tuple[str, bytes]], request: Request) -> bool:
+    """Whether every file of a filter is proven to mean the policy; says of each what became."""
+    from ..proofs import prove_target
+    from .prove import proof_in_words
+
+    by_suffix = {target.suffix: target.name for target in TARGETS.values()}
+    proven = True
+    for suffix, content in made:
+        file = f"{policy.name}{suffix}"
+        if suffix not in by_suffix:
+            click.echo(f"not a filter, so not looked at: {file}", err=True)
+            continue
+        proofs = prove_target(by_suffix[suffix], content, policy, request)
+        failed = [proof for proof in proofs if not proof.holds]
+        for proof in failed:
+            click.echo(proof_in_words(proof), err=True)
+        if not failed:
+            click.echo(f"proven: {file} equals {policy.name}", err=True)
+        proven = proven and not failed
+    if not proven:
+        click.echo("nothing was written", err=True)
+    return proven
+
+
 def _bundle(policy: Policy) -> bytes:
     from ..authz.compile import compile_bundle
 
@@ -190,6 +239,7 @@ def _to_stdout(
     request: Request,
     capabilities: tuple[str, ...],
     maps: MapRequest,
+    proving: bool,
 ) -> int:
     several = InputError.of(
         "`-o -` writes one policy and one target to stdout",
@@ -201,6 +251,8 @@ def _to_stdout(
     if len(_targets_of(policy, targets, maps)) > 1:
         raise several
     made = _compiled(policy, targets, request, capabilities, maps)
+    if proving and not _proven(policy, made, request):
+        return 1
     stream = sys.stdout.buffer
     for _, content in made:
         stream.write(content)

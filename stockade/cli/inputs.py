@@ -11,6 +11,7 @@ from ..policies.nodes import MappingNode
 from ..policies.problems import Report
 from ..policies.reading import read_source
 from ..policies.source import Source
+from .programs import is_process
 
 
 class InputKind(Enum):
@@ -23,7 +24,7 @@ class InputKind(Enum):
 
 def kind_of(reference: str) -> InputKind:
     """The kind, by the file's ending; JSON is a policy when it has the key `stockade`."""
-    if reference.endswith((".bpf", ".bin")):
+    if reference.endswith((".bpf", ".bin")) or is_process(reference):
         return InputKind.PROGRAM
     if reference.endswith(".json"):
         root = parse_json(read_source(Path(reference)), Report())

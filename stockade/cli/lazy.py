@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -35,7 +36,7 @@ class LazyGroup(click.Group):
         """The command, its module imported."""
         if name not in self._offers:
             return None
-        command: click.Command = import_module(f".{name}", self._package).command
+        command: click.Command = import_module(f".{_module(name)}", self._package).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -52,3 +53,8 @@ class LazyGroup(click.Group):
 
             ctx.fail(f"no command `{args[0]}`{did_you_mean(args[0], self._offers)}")
         return super().resolve_command(ctx, args)
+
+
+def _module(name: str) -> str:
+    """The module of a command: its name, with `_` behind it where that is a word of Python."""
+    return f"{name}_" if iskeyword(name) else name

@@ -8,8 +8,15 @@ import sys
 
 from ..policies.errors import InputError
 from ..seccomp import bpf
+from ..seccomp.kernel import loaded
 
+_PROCESS = "pid:"
 _MOST_BYTES = bpf.MAXIMAL_LENGTH * 8
+
+
+def is_process(reference: str) -> bool:
+    """Whether this names a running process instead of a file."""
+    return reference.startswith(_PROCESS) and reference.removeprefix(_PROCESS).isdecimal()
 
 
 def read_bytes(file: str) -> bytes:
@@ -34,8 +41,10 @@ def read_bytes(file: str) -> bytes:
 
 
 def read_program(file: str, *, big_endian: bool = False) -> bpf.Program:
-    """The program in a file or on stdin.
+    """The program in a file, on stdin (`-`), or that a process has loaded (`pid:1234`).
 
     Raises InputError when it is none.
     """
+    if is_process(file):
+        return loaded(int(file.removeprefix(_PROCESS)))
     return bpf.decode(read_bytes(file), file, big_endian=big_endian)

@@ -10,11 +10,11 @@ from random_policies import policy as random_policy
 from stockade.policies import load, load_text
 from stockade.policies.model import Policy
 from stockade.seccomp import bpf
-from stockade.seccomp.assemble import assemble
 from stockade.seccomp.build import Build
 from stockade.seccomp.check import check
 from stockade.seccomp.filter import Environment
-from stockade.seccomp.generate import generate
+from stockade.seccomp.optimize import compile_filter
+from stockade.seccomp.optimize_presets import PRESETS
 from stockade.seccomp.syscalls import abi, family_of
 from stockade.seccomp.targets import selected
 
@@ -36,10 +36,11 @@ def compare(
     int80: int,
     *,
     every_number: bool,
+    preset: str = "cached",
 ) -> int:
     """Asserts that the kernel answers as the oracle does; gives the number of calls made."""
     filter_ = resolved(policy, X86, environment)
-    raw = bpf.encode(assemble(*generate(filter_)), big_endian=False)
+    raw = bpf.encode(compile_filter(filter_, PRESETS[preset]), big_endian=False)
     program, values = rewrite(raw)
     x86 = abi("x86").audit_arch
     chosen: list[Trial] = [
@@ -59,16 +60,28 @@ def compare(
 
 
 @pytest.mark.parametrize("environment", [BARE, ADMIN], ids=["bare", "admin"])
-@pytest.mark.parametrize("name", ["docker-default", "podman-default", "web"])
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [("docker-default", "cached"), ("podman-default", "legacy"), ("web", "size")],
+)
 def test_library_policy(
     name: str,
+    preset: str,
     environment: Environment,
     kernel_verdicts: Verdicts,
     rewrite_returns: Rewrite,
     int80: int,
 ) -> None:
     policy = selected(load(name).require(), ABIS)
-    made = compare(policy, environment, kernel_verdicts, rewrite_returns, int80, every_number=True)
+    made = compare(
+        policy,
+        environment,
+        kernel_verdicts,
+        rewrite_returns,
+        int80,
+        every_number=True,
+        preset=preset,
+    )
     assert made > 1_500
 
 
@@ -80,7 +93,13 @@ def test_random_policies(kernel_verdicts: Verdicts, rewrite_returns: Rewrite, in
         if loaded.policy is None or loaded.problems or check(loaded.policy, X86):
             continue
         made += compare(
-            loaded.policy, BARE, kernel_verdicts, rewrite_returns, int80, every_number=False
+            loaded.policy,
+            BARE,
+            kernel_verdicts,
+            rewrite_returns,
+            int80,
+            every_number=False,
+            preset=dice.choice(sorted(PRESETS)),
         )
         compared += 1
     assert made > 20_000

@@ -16,9 +16,9 @@ from stockade.seccomp.bpf import Instruction
 from stockade.seccomp.build import Build
 from stockade.seccomp.disassemble import disassemble
 from stockade.seccomp.filter import Environment, resolve
-from stockade.seccomp.generate import generate
 from stockade.seccomp.graph import Graph
 from stockade.seccomp.lower import lower
+from stockade.seccomp.optimize import compile_filter
 from stockade.seccomp.simulate import SeccompData, simulate
 from stockade.seccomp.syscalls import abi, family_of
 from stockade.seccomp.targets import Request, compile_program, selected
@@ -140,4 +140,4 @@ def test_listing_of_a_small_program() -> None:
     """The bytes are pinned once, as text that can be read."""
     filter_ = resolve(lower(load_text(SMALL).require(), BUILD), BARE)
     golden = Path(__file__).parents[1] / "golden" / "small.bpf.txt"
-    holds(golden, disassemble(assemble(*generate(filter_))))
+    holds(golden, disassemble(compile_filter(filter_)))
