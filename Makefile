@@ -8,7 +8,7 @@ demo: .venv/.ready-run ## Compile an example policy and confine a command by it
 	@.ci/demo
 
 test: .venv/.ready-test ## All tests; those whose parts this machine lacks are skipped
-	@.venv/bin/pytest
+	@.venv/bin/pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/.ready-test ## ruff, its formatter, mypy --strict
 	.venv/bin/ruff check

@@ -323,10 +323,10 @@ def test_every_telling_value_damaged(engines):
         for document in (case.allowed[0], case.allowed[-1], case.denied[0], case.denied[-1])
         for path in telling(document, PLAIN)
         for value in others
-    ][:: 8 * STRIDE]
-    assert len(made) > 1000
+    ][:: 16 * STRIDE]
+    assert len(made) > 500
     allowed = sum(these.never_laxer(made[start : start + 20]) for start in range(0, len(made), 20))
-    assert 100 < allowed < len(made)
+    assert 30 < allowed < len(made)
 
 
 # --- that a difference would be seen ------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
@@ -57,7 +59,7 @@ def command(policies: tuple[str, ...]) -> int:
                 ready.policy.at,
                 "stockade authz test --help shows some",
             )
-        elif shutil.which("opa") is None:
+        elif _opa() is None:
             raise InputError.of(
                 f"all tests of policy {ready.policy.name} are in Rego, and opa is not installed",
                 ready.policy.at,
@@ -89,18 +91,21 @@ def run_all(policy: Policy, ready: Ready) -> int:
     return len(wrong)
 
 
+def _opa() -> str | None:
+    """The program, beside this Python or in PATH; OPA is no Python package."""
+    return shutil.which("opa", path=str(Path(sys.executable).parent)) or shutil.which("opa")
+
+
 def _rego(ready: Ready) -> int:
     """`opa test` on the policy's own modules; 1 when it fails."""
     modules = extra_modules(ready.authz)
-    program = shutil.which("opa")
+    program = _opa()
     if not modules:
         return 0
     if program is None:
         click.echo("opa is not installed: the tests in Rego were not run", err=True)
         return 0
     with TemporaryDirectory(prefix="stockade-") as name:
-        from pathlib import Path
-
         texts = [*shipped_modules().items(), *modules.items()]
         for at, (_, text) in enumerate(texts):
             (Path(name) / f"{at:03}.rego").write_text(text)
