@@ -115,7 +115,7 @@ def run(step: Mapping[str, Any], command: list[str], home: Path) -> tuple[int, s
     return done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace")
 
 
-@pytest.mark.parametrize(("name", "client", "who"), cases())
+@pytest.mark.parametrize(("name", "client", "who"), list(cases()))
 def test_as_without_a_plugin(name, client, who, host, in_front, files, leftovers):
     saved = {
         "IMAGE": host.image,
