@@ -15,7 +15,7 @@ import json
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,12 @@ from ..denied import Denied
 from ..model import Json, Verdict
 from . import ENTRY_POINT, PERMISSION, encode, verdict
 from .simplify import simplify
-from .unread import reader
+from .unread import permission_reader, reader
 from .whole import whole
 
-REMEMBERED = 512
-"""Decisions kept: rules see nothing but policy and input, so equal inputs have equal answers."""
+REMEMBERED = 256
+"""Decisions kept, of either kind: shipped rules see nothing but policy and input, so equal inputs
+have equal answers."""
 LONGEST_REMEMBERED = 16384
 """Characters of an input that is worth keeping."""
 MOST_THREADS = 64
@@ -70,9 +71,10 @@ class Embedded:
         self._extra = list(extra)
         # User modules may look at everything.
         self._read = dict if extra else reader(policy)
+        self._permission = None if extra else permission_reader(policy)
         self._evaluators: dict[int, _Evaluator] = {}
-        # User modules may look at the clock.
-        self._remembered: OrderedDict[str, Verdict] | None = None if extra else OrderedDict()
+        self._allowed: OrderedDict[str, Verdict] = OrderedDict()
+        self._decided: OrderedDict[str, Verdict] = OrderedDict()
         self._closed = False
         self._evaluator()
 
@@ -80,37 +82,52 @@ class Embedded:
         """What the rules say. Raises Denied; a panic of the engine's is one, and it is rebuilt."""
         if self._closed:
             raise Denied("engine-failed", "the engine is closed")
+        if self._permission is None:  # modules of the user's may look at everything, at the clock
+            return self._interpreted(encode(dict(document)))
+        text = encode(self._permission(document))
+        found = self._allowed.get(text)
+        if found is None and whole(document):
+            found = self._permitted(text)
+            if found is not None:
+                _remember(self._allowed, text, found)
+        if found is not None:
+            return found
         text = encode(self._read(document))
-        remembered = self._remembered
-        if remembered is None or len(text) > LONGEST_REMEMBERED:
-            return self._evaluate(text, whole(document))
-        known = remembered.get(text)
-        if known is None:
-            known = remembered[text] = self._evaluate(text, whole(document))
-            if len(remembered) > REMEMBERED:
-                self._forget_oldest(remembered)
-        return known
+        found = self._decided.get(text)
+        if found is None:
+            found = self._interpreted(text)
+            _remember(self._decided, text, found)
+        return found
 
     def close(self) -> None:
         """Drop what the calling thread holds."""
         self._closed = True
         self._evaluators.pop(threading.get_native_id(), None)
 
-    def _evaluate(self, text: str, is_whole: bool) -> Verdict:
-        evaluator = self._evaluator()
-        machine = evaluator.machine if is_whole else None
+    def _permitted(self, text: str) -> Verdict | None:
+        """The machine's verdict, where that is yes."""
+        machine = self._evaluator().machine
+        with self._panics_denied():
+            found = _permitted(machine, text)
+        return None if found is None else verdict(found, self._revision)
+
+    def _interpreted(self, text: str) -> Verdict:
+        interpreter = self._evaluator().interpreter
+        with self._panics_denied():
+            interpreter.set_input_json(text)
+            answer = json.loads(interpreter.eval_rule_as_json(ENTRY_POINT))
+        return verdict(answer, self._revision)
+
+    @contextlib.contextmanager
+    def _panics_denied(self) -> Iterator[None]:
         try:
-            if machine is not None and (found := _permitted(machine, text)):
-                return verdict(found, self._revision)
-            evaluator.interpreter.set_input_json(text)
-            answer = json.loads(evaluator.interpreter.eval_rule_as_json(ENTRY_POINT))
+            yield
         except (KeyboardInterrupt, SystemExit, Denied):
             raise
         except BaseException as error:
             # pyo3's PanicException is no Exception. What panicked may be in any state.
             self._evaluators.pop(threading.get_native_id(), None)
             raise Denied("engine-failed", f"the rules failed: {first_line(error)}") from None
-        return verdict(answer, self._revision)
 
     def _evaluator(self) -> _Evaluator:
         # Not threading.local, which gevent makes one for every greenlet.
@@ -149,10 +166,13 @@ class Embedded:
         machine.set_data_json(self._data)
         return _Evaluator(machine, interpreter)
 
-    @staticmethod
-    def _forget_oldest(remembered: OrderedDict[str, Verdict]) -> None:
-        with contextlib.suppress(KeyError):  # another thread has
-            remembered.popitem(last=False)
+
+def _remember(answers: OrderedDict[str, Verdict], text: str, found: Verdict) -> None:
+    if len(text) <= LONGEST_REMEMBERED:
+        answers[text] = found
+        if len(answers) > REMEMBERED:
+            with contextlib.suppress(KeyError):  # another thread has
+                answers.popitem(last=False)
 
 
 def regorus_module() -> Any:

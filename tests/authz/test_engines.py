@@ -257,7 +257,7 @@ class TestEmbedded:
         engine = Embedded(POLICY)
         for number in range(REMEMBERED + 50):
             engine.decide(document("system.ping", other={"n": str(number)}))
-        assert len(engine._remembered) == REMEMBERED
+        assert len(engine._allowed) == REMEMBERED
 
     def test_modules_of_the_users_own_decide_too(self):
         assert Embedded(POLICY, EXTRA).decide(PING).reasons != ()

@@ -1,6 +1,7 @@
 """One policy in every engine that Stockade has and in the oracle: what they make of requests."""
 
 import json
+from collections import OrderedDict
 
 import requests
 from authz_oracle import decide
@@ -25,6 +26,13 @@ decisions := [decision |
 """
 
 
+class Forgetful(OrderedDict):
+    """Remembers nothing: each request is decided anew."""
+
+    def __setitem__(self, key, value):
+        pass
+
+
 class Engines:
     """The same policy in three engines, and as the author wrote it."""
 
@@ -33,7 +41,7 @@ class Engines:
         self.policy = policy_data(self.authz, "policy")
         self.revision, self.url = self.policy["revision"], server.url
         self.embedded = Embedded(self.policy)
-        self.embedded._remembered = None
+        self.embedded._allowed, self.embedded._decided = Forgetful(), Forgetful()
         self.opa = Server(server.url, policy=self.policy, timeout=20)
         self._session = requests.Session()
         self._session.trust_env = False
@@ -50,7 +58,7 @@ class Engines:
             return None
         machine = self.embedded._evaluator().machine
         try:
-            machine.set_input_json(encode(document))
+            machine.set_input_json(encode(self.embedded._permission(document)))
             answer = json.loads(machine.execute_entry_point(PERMISSION))
         except (RuntimeError, ValueError):
             return None
