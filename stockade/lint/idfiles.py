@@ -19,6 +19,7 @@ from ..policies.source import Location, Source
 from ..policies.userns_model import Userns
 from ..userns.accounts import Accounts
 from ..userns.ids import IdRange
+from ..userns.leases import Leased
 from ..userns.model import Kind, LiveMap, Registry
 from ..userns.overlaps import Holders, Order, by_start
 from ..userns.table import Table
@@ -223,6 +224,8 @@ class HostSubject:
     """What Stockade has given out here."""
     registry_file: TextFile | None = None
     live: tuple[LiveMap, ...] = ()
+    leases: tuple[Leased, ...] = ()
+    """The blocks of containers."""
     focus: int | None = None
     """The PID whose map was asked about; None: all of them."""
     interrupted: str = ""
