@@ -84,6 +84,11 @@ class Holders:
         # The furthest end of all ranges up to each: where it is not beyond an id, none holds it.
         self._reach = self._ends if self.disjoint else array("Q", accumulate(self._ends, max))
 
+    @property
+    def end(self) -> int:
+        """The id after the last that a range holds; 0 when there is none."""
+        return self._reach[-1] if len(self._reach) else 0
+
     def of(self, number: int) -> int | None:
         """The index of a range with this id in it; None when there is none."""
         return self.touching(number, number)

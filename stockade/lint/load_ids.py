@@ -26,7 +26,7 @@ from ..userns.intent import INTENT
 from ..userns.leases import leased
 from ..userns.model import Kind, LiveMap
 from ..userns.registry import read as parse
-from .idfiles import HostSubject, IdFile, MapSubject, TextFile
+from .idfiles import HostSubject, IdFile, IdLines, MapSubject, TextFile
 
 _MAPS = {"uid_map": Kind.UID, "gid_map": Kind.GID}
 _READERS: dict[str, Callable[[Path], bytes]] = {
@@ -95,9 +95,10 @@ def read_files(paths: dict[str, str]) -> HostSubject:
 
 def host_of(files: dict[str, TextFile]) -> HostSubject:
     """The subject of files by kind; raises InputError for what is no text."""
+    subuid = _id_file(Kind.UID, files.get("subuid"))
     return HostSubject(
-        subuid=_id_file(Kind.UID, files.get("subuid")),
-        subgid=_id_file(Kind.GID, files.get("subgid")),
+        subuid=subuid,
+        subgid=_id_file(Kind.GID, files.get("subgid"), subuid),
         passwd=files.get("passwd"),
         group=files.get("group"),
         daemon=files.get("daemon.json"),
@@ -131,10 +132,11 @@ def read_tree(root: Path, live: tuple[LiveMap, ...] = ()) -> HostSubject:
     )
 
 
-def _id_file(kind: Kind, file: TextFile | None) -> IdFile | None:
+def _id_file(kind: Kind, file: TextFile | None, other: IdFile | None = None) -> IdFile | None:
     if file is None:
         return None
-    found = IdFile(kind, file)
+    same = other is not None and other.file.data == file.data
+    found = IdFile(kind, file, other.lines if other is not None and same else IdLines(file.data))
     _check_text(file, found.table.odd)
     return found
 

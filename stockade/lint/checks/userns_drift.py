@@ -25,7 +25,7 @@ _LEASES = "Stockade, docs/userns-targets.md: a map for each Docker container"
 
 def _missing(subject: HostSubject) -> Iterator[Found]:
     for file in subject.files:
-        gone = (each for each in subject.blocks if each.encode("utf-8") not in file.by_owner)
+        gone = (each for each in subject.blocks if each.encode("utf-8") not in file.owners)
 
         def found(tenant: str, file: IdFile = file) -> Found:
             block = subject.blocks[tenant]
