@@ -88,7 +88,9 @@ def read_below(root: Path, name: str, limit: int) -> bytes | None:
         handle = open_below(root, name)
     except FileNotFoundError:
         if not root.is_dir():
-            raise InputError.of(f"`{_shown(root)}` is no directory", hint="check --root") from None
+            raise InputError.of(
+                f"`{_shown(root)}` is no directory", hint="check the path"
+            ) from None
         return None
     except (OSError, ValueError) as error:
         raise _refused(path, _reason(error)) from error
