@@ -5,6 +5,7 @@ Source: lib/subordinateio.c (subordinate_parse, find_range, have_range), lib/com
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ..accounts import Accounts
@@ -22,7 +23,13 @@ def read(data: bytes, accounts: Accounts) -> Reading:
         return read_table(data, _parse)
     lines, sound = logical_lines(data)
     found = [each for number, text in lines for each in _parse(number, text)]
-    faults = [each for each in found if isinstance(each, Fault)]
+    # What it takes for one line may be several of the file: a fault then stands behind the first.
+    ends = [len(line) + 1 for line in data.split(b"\n")]
+    faults = [
+        replace(each, column=min(each.column, ends[each.line - 1]))
+        for each in found
+        if isinstance(each, Fault)
+    ]
     if not sound:
         last = data.count(b"\n", 0, len(data) - 1) + 1
         message = "it cannot read the end of the file, and refuses all of it"
