@@ -98,6 +98,7 @@ def test_incus(data, wanted):
 
 @given(files, st.sampled_from(list(DIALECTS)))
 @example(b"\0\nalice:alice:alice", "shadow-4.13")
+@example(b"\0\nalice:alice:alice\n", "shadow-4.20")
 def test_readers_never_raise_and_point_into_the_file(data, name):
     dialect = DIALECTS[name]
     result = dialect.read(data, ACCOUNTS)

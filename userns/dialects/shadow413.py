@@ -5,12 +5,11 @@ Source: lib/subordinateio.c (subordinate_parse, find_range, have_range), lib/com
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from ..accounts import Accounts
 from ..model import Fault, Grant, IdMap, Kind, Reading
-from .cformat import logical_lines, parse
+from .cformat import logical_lines, parse, placed
 from .dialect import Dialect, concatenated, read_table, reading
 
 _parse = partial(parse, negative=True, fields=None)
@@ -23,13 +22,7 @@ def read(data: bytes, accounts: Accounts) -> Reading:
         return read_table(data, _parse)
     lines, sound = logical_lines(data)
     found = [each for number, text in lines for each in _parse(number, text)]
-    # What it takes for one line may be several of the file: a fault then stands behind the first.
-    ends = [len(line) + 1 for line in data.split(b"\n")]
-    faults = [
-        replace(each, column=min(each.column, ends[each.line - 1]))
-        for each in found
-        if isinstance(each, Fault)
-    ]
+    faults = placed(data, (each for each in found if isinstance(each, Fault)))
     if not sound:
         last = data.count(b"\n", 0, len(data) - 1) + 1
         message = "it cannot read the end of the file, and refuses all of it"
