@@ -94,6 +94,13 @@ def command(root: Path, asked: Userns) -> str:
     return f"exit {done.returncode}; {lines[0][:60]}"
 
 
+def checked(root: Path) -> str:
+    """The whole command `userns check` on the two files."""
+    words = [sys.executable, "-m", "stockade", "userns", "check", str(root / "etc/subuid")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    return f"exit {done.returncode}; {done.stderr.strip()[:60]}"
+
+
 def measured(
     make: Callable[[], Path], act: Callable[[Path], str]
 ) -> tuple[float, float, float, str]:
@@ -169,6 +176,10 @@ def main() -> None:
             lambda: make_root(parent, text, other), lambda r: claimed(r, few))  # fmt: skip
         row("1,000,000 lines in each, files differ: planned",
             lambda: make_root(parent, text, other), lambda r: planned(r, few))  # fmt: skip
+        row("1,000,000 lines, both files equal: check",
+            lambda: make_root(parent, text, text), checked, 2)  # fmt: skip
+        row("1,000,000 lines in each, files differ: check",
+            lambda: make_root(parent, text, other), checked)  # fmt: skip
         load, processors = os.getloadavg()[0], os.cpu_count()
         print(f"load average {load:.1f} on {processors} processors; at rest, seconds are near CPU")
 

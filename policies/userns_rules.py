@@ -92,7 +92,7 @@ def _spans(fields: Fields, block: int, report: Report) -> tuple[Span, ...]:
             report.add(message, span.at, _beyond(span))
         elif -(-span.first // block) * block + block - 1 > span.last:
             message = f"`span`: {span.first}-{span.last} holds no block of {block} ids"
-            first = span.first // block * block
+            first = max(1, span.first // block) * block
             hint = f"blocks begin at multiples of {block}: {first}-{first + block - 1} is one"
             report.add(message, span.at, hint)
         else:

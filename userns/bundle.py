@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..policies.errors import InputError
+from ..policies.source import printable
 from .ids import FIRST_SUBORDINATE, LAST_ID, IdRange
 
 Config = dict[str, Any]
@@ -24,19 +25,39 @@ MAXIMAL_CONFIG = 16 << 20
 NO_SETUID = ("nosuid", "rnosuid")
 """Both: crun 1.8 does not set `nosuid` on a bind mount in a user namespace, `rnosuid` it does."""
 PING_GROUPS = "net.ipv4.ping_group_range"
+_READ = (
+    *("annotations", "linux", "mounts", "process", "root"),
+    *("namespaces", "resources", "rootfsPropagation", "sysctl", "type", "path"),
+    *("uidMappings", "gidMappings", "containerID", "hostID", "size"),
+    *("user", "uid", "gid", "additionalGids", "umask"),
+    *("destination", "source", "options", "readonly"),
+    *("devices", "allow", "access", "major", "minor"),
+)
+"""Keys that the map depends on."""
+_SPELLED = {name.casefold(): name for name in _READ}
 _NAMED = {"pid": "process ids", "network": "the network", "ipc": "System V IPC"}
 
 
 def read_config(data: bytes, name: str) -> Config:
-    """The document; raises InputError where it is no JSON object, or has a key twice."""
+    """The document; raises InputError where it is no JSON object, or a key may be read as another.
+
+    runc reads JSON as Go does, without regard to case: `LINUX` after `linux` replaces the map.
+    """
 
     def once(pairs: list[tuple[str, Any]]) -> Config:
         found = dict(pairs)
+        for key in found:
+            meant = _SPELLED.get(key.casefold(), key)
+            if meant != key:
+                raise InputError.of(
+                    f"`{name}` has a key `{printable(key)}`, which runc takes for `{meant}`",
+                    hint=f"write it `{meant}`, or remove it",
+                )
         if len(found) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
             raise InputError.of(
-                f"`{name}` has the key `{twice}` twice",
+                f"`{name}` has the key `{printable(twice)}` twice",
                 hint="runtimes may take either; leave one",
             )
         return found

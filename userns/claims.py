@@ -1,10 +1,10 @@
 """Who has which ids of a host, from every place where that is written.
 
 subuid, subgid (as every reader of them understands each line), passwd, group, login.defs, maps
-that are live, ids that other programs give out, and what the policy keeps back. The question
-for the planner is whether a block of 65536 ids is wholly free, so that is what is counted; a
-file may have a million lines, so they stay columns, and who holds a block is looked up when
-somebody wants to know.
+that are live, blocks that containers have leased, ids that other programs give out, and what the
+policy keeps back. The question for the planner is whether a block of 65536 ids is wholly free, so
+that is what is counted; a file may have a million lines, so they stay columns, and who holds a
+block is looked up when somebody wants to know.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .accounts import Accounts
 from .dialects import DIALECTS
 from .host import REGISTRY
 from .ids import BLOCK, FIRST_SUBORDINATE, ID_SPACE, RESERVATIONS, IdRange
+from .leases import leased
 from .logindefs import reservations
 from .model import Claim, HostFiles, Kind, LiveMap, Registry
 from .registry import read as read_registry
@@ -69,7 +70,8 @@ class Claims:
     reserved: bytes
     """Likewise by what other programs give out without asking, outside of the policy's spans."""
     in_use: bytes
-    """Likewise by the maps of live user namespaces, the tenants' own among them."""
+    """Likewise by the maps of live user namespaces and by the leases of containers, the tenants'
+    own among them."""
     own: Mapping[str, tuple[OwnLine, ...]]
     """tenant -> its lines, not in `held`; of tenants of the policy or the registry, and of
     released ones only the very line that was theirs."""
@@ -188,6 +190,7 @@ def claims(
         if not same:
             tables.append((kind, table))
     running = [*_live(live)]
+    running += (Claim(each.range, each.holder) for each in leased(files.leases))
     return Claims(
         _covered(single, tables, skipped),
         _covered(reserved, [], {}),

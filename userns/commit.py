@@ -33,13 +33,12 @@ from .handles import (
 )
 from .host import REGISTRY, SUBGID, SUBUID, read_host
 from .intent import INTENT, ORDER, Step, base, beside, read_record, write_record
-from .locks import TIMEOUT, locked
+from .leases import LEASES
+from .locks import TIMEOUT, leases_locked, locked
 from .model import HostFiles
 
 _STATE = (("var", 0o755), ("lib", 0o755), ("stockade", 0o700))
 """Directories of the registry and the modes they are made with."""
-_FIELDS = ((SUBUID, "subuid"), (SUBGID, "subgid"), (REGISTRY, "registry"))
-"""Names below the root, and the fields of HostFiles."""
 
 
 class Session:
@@ -85,9 +84,8 @@ class Session:
         full disk, changed by somebody who took no lock); also when one of the last steps fails,
         which the next session does again.
         """
-        olds: dict[str, bytes | None] = {
-            name: getattr(self.files, field) for name, field in _FIELDS
-        }
+        files = self.files
+        olds = {SUBUID: files.subuid, SUBGID: files.subgid, REGISTRY: files.registry}
         steps: dict[str, Step] = {}
         for name in ORDER:
             new = digest(contents.get(name))
@@ -96,8 +94,9 @@ class Session:
         if steps:
             self._prepare(contents, steps)
             self._finish(steps)
+            now = {**olds, **{name: contents[name] for name in steps}}
             self.files = replace(
-                self.files, **{field: contents[name] for name, field in _FIELDS if name in steps}
+                self.files, subuid=now[SUBUID], subgid=now[SUBGID], registry=now[REGISTRY]
             )
         return tuple(steps)
 
@@ -194,6 +193,20 @@ class Session:
     def _directory(self, name: str) -> int | None:
         return self._state if name == REGISTRY else self._etc
 
+    @contextlib.contextmanager
+    def leases_kept(self, timeout: float) -> Iterator[None]:
+        """No container gets or gives back a block meanwhile; raises InputError."""
+        path = self.root / LEASES
+        directory = None if self._state is None else open_directory(self._state, "leases", path)
+        if directory is None:
+            yield
+            return
+        try:
+            with leases_locked(directory, str(path), timeout):
+                yield
+        finally:
+            os.close(directory)
+
     def close(self) -> None:
         """Give back the handle of /var/lib/stockade."""
         if self._state is not None:
@@ -213,8 +226,9 @@ def session(root: Path, *, drop: bool = False, timeout: float = TIMEOUT) -> Iter
         with locked(etc, str(root / "etc"), timeout):
             held = Session(root, etc, _open_state(root, make=False))
             try:
-                held.recover(drop=drop)
-                yield held
+                with held.leases_kept(timeout):
+                    held.recover(drop=drop)
+                    yield held
             finally:
                 held.close()
     finally:

@@ -162,8 +162,22 @@ def handle_digest(handle: int) -> str:
 
 def remove(directory: int, name: str) -> None:
     """Without the name, whether it was there or not. Raises OSError."""
-    with contextlib.suppress(FileNotFoundError):
+    try:
         os.unlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        # A read-only file system says so before it looks for the name.
+        if error.errno != errno.EROFS or _is_there(directory, name):
+            raise
+
+
+def _is_there(directory: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def unwritable(shown: Path, error: OSError) -> InputError:

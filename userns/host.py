@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..policies.errors import InputError
 from ..policies.source import printable
+from .leases import LEASES
 from .model import HostFiles
 
 SUBUID = "etc/subuid"
@@ -55,6 +56,7 @@ def read_host(root: Path) -> HostFiles:
         login_defs=read_below(root, LOGIN_DEFS, MAXIMAL_SETTINGS),
         daemon_json=read_below(root, DAEMON_JSON, MAXIMAL_SETTINGS),
         registry=read_below(root, REGISTRY, MAXIMAL_REGISTRY),
+        leases=names_below(root, LEASES),
     )
 
 
@@ -86,7 +88,9 @@ def read_below(root: Path, name: str, limit: int) -> bytes | None:
         handle = open_below(root, name)
     except FileNotFoundError:
         if not root.is_dir():
-            raise InputError.of(f"`{_shown(root)}` is no directory", hint="check --root") from None
+            raise InputError.of(
+                f"`{_shown(root)}` is no directory", hint="check the path"
+            ) from None
         return None
     except (OSError, ValueError) as error:
         raise _refused(path, _reason(error)) from error
@@ -96,6 +100,23 @@ def read_below(root: Path, name: str, limit: int) -> bytes | None:
         raise _refused(path, _reason(error)) from error
     finally:
         os.close(handle)
+
+
+def names_below(root: Path, name: str) -> tuple[str, ...]:
+    """The names in a directory below the root, none when it is not there; raises InputError."""
+    path = root / name
+    try:
+        handle = open_below(root, name)
+        try:
+            return tuple(os.listdir(handle))  # noqa: PTH208
+        finally:
+            os.close(handle)
+    except FileNotFoundError:
+        return ()
+    except NotADirectoryError as error:
+        raise _refused(path, "is no directory") from error
+    except (OSError, ValueError) as error:
+        raise _refused(path, _reason(error)) from error
 
 
 def read_plain(path: Path, limit: int) -> bytes:

@@ -52,6 +52,32 @@ def locked(etc: int, shown: str, timeout: float = TIMEOUT) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def leases_locked(directory: int, shown: str, timeout: float = TIMEOUT) -> Iterator[None]:
+    """Holds the lock under which `stockade-runtime` leases blocks: a flock(2) on the directory.
+
+    `directory` is a handle of it, `shown` how messages call it. Raises InputError when somebody
+    else has the lock for longer than `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            pass
+        if time.monotonic() > deadline:
+            raise InputError.of(
+                f"stockade-runtime has held the lock `{shown}` for {timeout:.0f} seconds",
+                hint=f"see who: fuser {shown}; then try again",
+            )
+        time.sleep(_STEP)
+    try:
+        yield
+    finally:
+        fcntl.flock(directory, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
 def _password_lock(etc: int, shown: str, timeout: float) -> Iterator[None]:
     path = f"{shown}/{_PWD_LOCK}"
     try:

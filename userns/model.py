@@ -102,6 +102,8 @@ class HostFiles:
     login_defs: bytes | None
     daemon_json: bytes | None
     registry: bytes | None
+    leases: tuple[str, ...] = ()
+    """The names of the files that say which blocks containers have, see `leases`."""
 
 
 @dataclass(frozen=True, slots=True)

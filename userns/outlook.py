@@ -11,6 +11,7 @@ from .change import Change, changes
 from .claims import claims
 from .host import REGISTRY
 from .ids import IdRange
+from .leases import Leased
 from .model import HostFiles, LiveMap, Registry
 from .registry import read
 
@@ -53,10 +54,11 @@ def removal(files: HostFiles, released: Sequence[str], forgotten: Sequence[str])
     return Removal(after, changes(files, before, after, claims(files, registry=before)))
 
 
-def users(live: Iterable[LiveMap], block: IdRange) -> list[LiveMap]:
-    """The live maps that reach into a block."""
-    return [
-        each
+def users(live: Iterable[LiveMap], leases: Iterable[Leased], block: IdRange) -> list[str]:
+    """Who uses ids of a block, for people: live maps, and containers, running or not."""
+    holders = [each.holder for each in leases if block.overlaps(each.range)]
+    return holders + [
+        f"process {each.pid} ({each.command})"
         for each in live
         if any(
             block.overlaps(IdRange(extent.outside, extent.count))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import accumulate, islice
 from operator import add, le
 from typing import NamedTuple
@@ -69,20 +69,33 @@ def within(starts: Sequence[int], counts: Sequence[int], order: Order) -> Iterat
             furthest, reach = index, end
 
 
+def _column(numbers: Callable[[], Iterator[int]]) -> Sequence[int]:
+    try:
+        return array("Q", numbers())
+    except OverflowError:  # some readers take numbers of 64 bits, and their sums are larger
+        return [*numbers()]
+
+
 class Holders:
     """Finds a range that holds an id."""
 
     def __init__(self, starts: Sequence[int], counts: Sequence[int], order: Order) -> None:
         self._order = order
         if not isinstance(order, range):
-            starts = array("Q", map(starts.__getitem__, order))
-            counts = array("Q", map(counts.__getitem__, order))
+            first, amount = starts.__getitem__, counts.__getitem__
+            starts = _column(lambda: map(first, order))
+            counts = _column(lambda: map(amount, order))
         self._starts = starts
-        self._ends = array("Q", map(add, starts, counts))
+        self._ends = _column(lambda: map(add, self._starts, counts))
         self.disjoint = all(map(le, self._ends, islice(starts, 1, None)))
         """Whether no id is in two ranges."""
         # The furthest end of all ranges up to each: where it is not beyond an id, none holds it.
-        self._reach = self._ends if self.disjoint else array("Q", accumulate(self._ends, max))
+        self._reach = self._ends if self.disjoint else _column(lambda: accumulate(self._ends, max))
+
+    @property
+    def end(self) -> int:
+        """The id after the last that a range holds; 0 when there is none."""
+        return self._reach[-1] if len(self._reach) else 0
 
     def of(self, number: int) -> int | None:
         """The index of a range with this id in it; None when there is none."""

@@ -141,7 +141,7 @@ def _incus(section: Userns, request: Request) -> bytes:
     """A profile's configuration (`incus profile edit NAME`): a map for one container.
 
     Incus, instance options `security.idmap.*`. The ids must also stand behind `root` in subuid
-    and subgid, which no tenant can be.
+    and subgid, as those of a tenant `root` do.
     """
     name, ids = _only("incus", section, request)
     return (

@@ -10,7 +10,7 @@ import json
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -19,6 +19,7 @@ from ..policies.source import Location, Source
 from ..policies.userns_model import Userns
 from ..userns.accounts import Accounts
 from ..userns.ids import IdRange
+from ..userns.leases import Leased
 from ..userns.model import Kind, LiveMap, Registry
 from ..userns.overlaps import Holders, Order, by_start
 from ..userns.table import Table
@@ -102,16 +103,16 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class IdFile:
-    """A subuid or subgid file."""
+class IdLines:
+    """The lines of a subuid or subgid file; as a rule the two files have the same ones, and what
+    is worked out for one of them serves for both."""
 
-    kind: Kind
-    file: TextFile
+    data: bytes = field(repr=False)
 
     @cached_property
     def table(self) -> Table:
         """What means the same to every reader, and the rest."""
-        return Table.read(self.file.data)
+        return Table.read(self.data)
 
     @cached_property
     def odd(self) -> tuple[OddLine, ...]:
@@ -158,10 +159,21 @@ class IdFile:
         return Holders(self.columns.starts, self.columns.counts, self.order)
 
     @cached_property
+    def owners(self) -> Collection[bytes]:
+        """Every owner once, in file order."""
+        return dict.fromkeys(self.columns.owners).keys()
+
+    @cached_property
+    def by_owner(self) -> Mapping[bytes, int]:
+        """Index of the last range of every owner; for those who ask for many."""
+        owners = self.columns.owners
+        return dict(zip(owners, range(len(owners)), strict=True))
+
+    @cached_property
     def several(self) -> Mapping[bytes, list[int]]:
         """Owners of more than one range -> their indexes, in file order."""
         owners = self.columns.owners
-        if len(set(owners)) == len(owners):
+        if len(self.owners) == len(owners):
             return {}
         counted = Counter(owners)
         found: dict[bytes, list[int]] = {}
@@ -170,35 +182,77 @@ class IdFile:
                 found.setdefault(owner, []).append(index)
         return found
 
-    @property
-    def owners(self) -> Iterable[bytes]:
-        """Every owner once, in file order."""
-        return dict.fromkeys(self.columns.owners) if self.several else self.columns.owners
-
     @cached_property
     def numbers(self) -> tuple[bytes, ...]:
         """Owners that are written as a UID."""
-        return tuple(dict.fromkeys(o for o in self.columns.owners if o.isdigit() and len(o) <= 10))
+        digits = filter(bytes.isdigit, self.columns.owners)
+        return tuple(dict.fromkeys(owner for owner in digits if len(owner) <= 10))
 
-    @cached_property
+
+@dataclass(frozen=True)
+class IdFile:
+    """A subuid or subgid file."""
+
+    kind: Kind
+    file: TextFile
+    lines: IdLines
+
+    @property
+    def table(self) -> Table:
+        """What means the same to every reader, and the rest."""
+        return self.lines.table
+
+    @property
+    def odd(self) -> tuple[OddLine, ...]:
+        """The first `MOST_ODD` odd lines."""
+        return self.lines.odd
+
+    @property
+    def columns(self) -> Columns:
+        """The strict lines, then what readers make of the odd ones."""
+        return self.lines.columns
+
+    @property
+    def order(self) -> Order:
+        """Indexes of the columns by first id."""
+        return self.lines.order
+
+    @property
+    def holders(self) -> Holders:
+        """Finds the line that holds an id."""
+        return self.lines.holders
+
+    @property
+    def several(self) -> Mapping[bytes, list[int]]:
+        """Owners of more than one range -> their indexes, in file order."""
+        return self.lines.several
+
+    @property
+    def numbers(self) -> tuple[bytes, ...]:
+        """Owners that are written as a UID."""
+        return self.lines.numbers
+
+    @property
+    def owners(self) -> Collection[bytes]:
+        """Every owner once, in file order."""
+        return self.lines.owners
+
+    @property
     def by_owner(self) -> Mapping[bytes, int]:
         """Index of the last range of every owner; for those who ask for many."""
-        owners = self.columns.owners
-        return dict(zip(owners, range(len(owners)), strict=True))
+        return self.lines.by_owner
 
     def indexes(self, owner: bytes) -> Sequence[int]:
         """Of an owner's ranges, in file order. Who asks for many owners uses `by_owner` first."""
+        if owner not in self.owners:
+            return ()
         found = self.several.get(owner)
         if found is not None:
             return found
-        if "by_owner" in self.__dict__ or len(self.columns) <= _FEW:
-            index = self.by_owner.get(owner)
-            return () if index is None else (index,)
+        if "by_owner" in self.lines.__dict__ or len(self.columns) <= _FEW:
+            return (self.by_owner[owner],)
         # Looking through the column costs less than an index of it, unless it is done often.
-        try:
-            return (self.columns.owners.index(owner),)
-        except ValueError:
-            return ()
+        return (self.columns.owners.index(owner),)
 
     def place(self, line: int, part: int | None = None) -> Place:
         """A line of the file, or one of its fields: 0 the owner, 1 the first id, 2 the number."""
@@ -223,6 +277,8 @@ class HostSubject:
     """What Stockade has given out here."""
     registry_file: TextFile | None = None
     live: tuple[LiveMap, ...] = ()
+    leases: tuple[Leased, ...] = ()
+    """The blocks of containers."""
     focus: int | None = None
     """The PID whose map was asked about; None: all of them."""
     interrupted: str = ""
@@ -238,8 +294,12 @@ class HostSubject:
     @property
     def different(self) -> tuple[IdFile, ...]:
         """The files, one of two that are equal: for what need not be said twice."""
-        equal = len(self.files) == 2 and self.files[0].file.data == self.files[1].file.data
-        return self.files[:1] if equal else self.files
+        return self.files[:1] if self.equal else self.files
+
+    @property
+    def equal(self) -> bool:
+        """Whether both files are there and are the same."""
+        return len(self.files) == 2 and self.files[0].lines is self.files[1].lines
 
     @property
     def blocks(self) -> Mapping[str, IdRange]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -13,27 +13,28 @@ from ..userns.host import (
     DAEMON_JSON,
     GROUP,
     MAXIMAL_ACCOUNTS,
-    MAXIMAL_IDS,
     MAXIMAL_SETTINGS,
     PASSWD,
     REGISTRY,
     SUBGID,
     SUBUID,
     read_host,
+    read_ids,
     read_plain,
 )
 from ..userns.intent import INTENT
+from ..userns.leases import leased
 from ..userns.model import Kind, LiveMap
 from ..userns.registry import read as parse
-from .idfiles import HostSubject, IdFile, MapSubject, TextFile
+from .idfiles import HostSubject, IdFile, IdLines, MapSubject, TextFile
 
 _MAPS = {"uid_map": Kind.UID, "gid_map": Kind.GID}
-_LIMITS = {
-    "subuid": MAXIMAL_IDS,
-    "subgid": MAXIMAL_IDS,
-    "passwd": MAXIMAL_ACCOUNTS,
-    "group": MAXIMAL_ACCOUNTS,
-    "daemon.json": MAXIMAL_SETTINGS,
+_READERS: dict[str, Callable[[Path], bytes]] = {
+    "subuid": read_ids,
+    "subgid": read_ids,
+    "passwd": lambda path: read_plain(path, MAXIMAL_ACCOUNTS),
+    "group": lambda path: read_plain(path, MAXIMAL_ACCOUNTS),
+    "daemon.json": lambda path: read_plain(path, MAXIMAL_SETTINGS),
 }
 _ASKED = ("subuid", "subgid", "daemon.json")
 """Those that are recognised; the others are read when they stand beside one of these."""
@@ -76,17 +77,17 @@ def read_beside(path: str) -> HostSubject:
     """The file, and those of its host that stand beside it; raises InputError."""
     stem = stem_of(path)
     found: dict[str, TextFile] = {}
-    for kind, limit in _LIMITS.items():
+    for kind, read in _READERS.items():
         each = f"{stem}{kind}"
         if each == path or Path(each).is_file():
-            found[kind] = TextFile.of(printable(each), read_plain(Path(each), limit))
+            found[kind] = TextFile.of(printable(each), read(Path(each)))
     return host_of(found)
 
 
 def read_files(paths: dict[str, str]) -> HostSubject:
     """The file of each kind at the path that is given for it; raises InputError."""
     found = {
-        kind: TextFile.of(printable(path), read_plain(Path(path), _LIMITS[kind]))
+        kind: TextFile.of(printable(path), _READERS[kind](Path(path)))
         for kind, path in paths.items()
     }
     return host_of(found)
@@ -94,9 +95,10 @@ def read_files(paths: dict[str, str]) -> HostSubject:
 
 def host_of(files: dict[str, TextFile]) -> HostSubject:
     """The subject of files by kind; raises InputError for what is no text."""
+    subuid = _id_file(Kind.UID, files.get("subuid"))
     return HostSubject(
-        subuid=_id_file(Kind.UID, files.get("subuid")),
-        subgid=_id_file(Kind.GID, files.get("subgid")),
+        subuid=subuid,
+        subgid=_id_file(Kind.GID, files.get("subgid"), subuid),
         passwd=files.get("passwd"),
         group=files.get("group"),
         daemon=files.get("daemon.json"),
@@ -125,14 +127,16 @@ def read_tree(root: Path, live: tuple[LiveMap, ...] = ()) -> HostSubject:
         registry=None if registry is None else parse(registry.data, registry.source.name),
         registry_file=registry,
         live=live,
+        leases=leased(host.leases),
         interrupted=str(root / INTENT) if interrupted(root) else "",
     )
 
 
-def _id_file(kind: Kind, file: TextFile | None) -> IdFile | None:
+def _id_file(kind: Kind, file: TextFile | None, other: IdFile | None = None) -> IdFile | None:
     if file is None:
         return None
-    found = IdFile(kind, file)
+    same = other is not None and other.file.data == file.data
+    found = IdFile(kind, file, other.lines if other is not None and same else IdLines(file.data))
     _check_text(file, found.table.odd)
     return found
 

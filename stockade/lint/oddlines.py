@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from ..policies.source import printable
 from ..userns.accounts import Accounts
 from ..userns.dialects import DIALECTS
 from ..userns.ids import LAST_ID
@@ -26,6 +27,8 @@ class Reaction:
     """Whether the owner then gets nothing, from other lines neither."""
     ranges: tuple[tuple[int, int], ...]
     """First id and number, as it takes them; empty: it passes the line over."""
+    owner: str = ""
+    """To whom it gives them: some readers take white space away that others leave."""
 
     def __str__(self) -> str:
         if self.refuses:
@@ -62,7 +65,7 @@ class OddLine:
     @property
     def divides(self) -> bool:
         """Whether readers do not agree on it."""
-        return len(set(map(str, self.reactions))) > 1
+        return len(set(_texts(self.reactions))) > 1
 
     @property
     def said(self) -> str:
@@ -78,18 +81,26 @@ def reactions(data: bytes, accounts: Accounts) -> tuple[Reaction, ...]:
         reading = dialect.read(data, accounts)
         ranges = tuple(dict.fromkeys((g.range.first, g.range.count) for g in reading.grants))
         spoils = any(fault.owner is not None for fault in reading.faults)
-        found.append(Reaction(_short(dialect.title), reading.refused, spoils, ranges))
+        owner = reading.grants[0].owner if ranges else ""
+        found.append(Reaction(_short(dialect.title), reading.refused, spoils, ranges, owner))
     return tuple(found)
 
 
 def said(found: Sequence[Reaction]) -> str:
     """`shadow 4.13, shadow 4.20: 100000-165535; dockerd 28: host root (0-65535)`."""
     by_text: dict[str, list[str]] = {}
-    for each in found:
-        by_text.setdefault(str(each), []).append(each.reader)
+    for each, text in zip(found, _texts(found), strict=True):
+        by_text.setdefault(text, []).append(each.reader)
     if len(by_text) == 1:
         return f"every reader: {next(iter(by_text))}"
     return "; ".join(f"{', '.join(readers)}: {text}" for text, readers in by_text.items())
+
+
+def _texts(found: Sequence[Reaction]) -> list[str]:
+    """Each reaction; with the owner where readers do not take the same for it."""
+    if len({each.owner for each in found if each.ranges}) < 2:
+        return [*map(str, found)]
+    return [f"{each} to `{printable(each.owner)}`" if each.ranges else str(each) for each in found]
 
 
 def stretch(first: int, last: int) -> str:

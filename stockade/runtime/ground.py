@@ -2,7 +2,7 @@
 
 Who claims what is written in many files, and reading them takes longer than all the rest of a
 `create`. So the outcome is kept in the state directory, with what each file looked like.
-Live maps are not part of it; whoever takes a block looks at those each time.
+Live maps and leases are not part of it; whoever takes a block looks at those each time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def unclaimed(section: Userns, root: Path) -> Iterable[IdRange]:
     from ..userns.claims import claims
     from ..userns.registry import read as read_registry
 
-    files = host.read_host(root)
+    # Leases come and go; whoever takes a block looks at those, as at live maps.
+    files = replace(host.read_host(root), leases=())
     written = claims(files, (), section)
     registry = read_registry(files.registry, str(root / host.REGISTRY))
     tenants = [*registry.blocks.values(), *registry.tombstones.values()]

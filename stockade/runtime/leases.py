@@ -2,9 +2,9 @@
 
     STATE/leases/524288.65536.4f2c…      {"version": 1, "root": "/run/docker/…", …}
 
-The name alone says which ids are taken and by whom, so that a file that cannot be read still
-keeps its block. Files are complete and on disk before they have their name; changes are made
-under a lock on the directory. Leases survive the death of everything, and a reboot; one is
+The name alone says which ids are taken and by whom (`userns/leases.py`). Files are complete
+and on disk before they have their name; changes are made under a lock on the directory, which
+`stockade userns apply` takes too. Leases survive the death of everything, and a reboot; one is
 given back by `delete`, or when its container is gone for certain (`Leases.reclaim`).
 """
 
@@ -17,7 +17,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..policies.errors import InputError
 from ..userns.ids import IdRange
+from ..userns.leases import read_name
 from .live import Creator, boot_id, is_alive
 
 VERSION = 1
@@ -61,7 +63,10 @@ class Leases:
             os.close(handle)
 
     def all(self) -> list[Lease]:
-        """Every lease; one whose file cannot be read has no root and stays taken."""
+        """Every lease; one whose file cannot be read has no root and stays taken.
+
+        Raises InputError for a file with another name: it may hold a block that nobody knows.
+        """
         try:
             names = os.listdir(self.directory)  # noqa: PTH208
         except FileNotFoundError:
@@ -76,9 +81,10 @@ class Leases:
             return None
         for name in names:
             if name.endswith(f".{container}") and name.split(".", 2)[2:] == [container]:
-                lease = self._read(name)
-                if lease.root == root:
-                    return lease
+                with contextlib.suppress(InputError):  # no lease at all
+                    lease = self._read(name)
+                    if lease.root == root:
+                        return lease
         return None
 
     def add(self, lease: Lease) -> None:
@@ -126,8 +132,8 @@ class Leases:
         return kept
 
     def _read(self, name: str) -> Lease:
-        first, count, container = name.split(".", 2)
-        found = IdRange(int(first), int(count))
+        named = read_name(name)
+        found, container = named.range, named.container
         try:
             with open(f"{self.directory}/{name}", "rb") as file:  # noqa: PTH123
                 content = json.loads(file.read(4096))

@@ -25,8 +25,9 @@ from .stage import RefusedError
 
 def take(asked: Invocation, leases: Leases) -> IdRange:
     """Lease a block for the container; raises RefusedError when there is none."""
-    ranges, size = _ranges(asked)
     with leases.locked():
+        # Under the lock: `userns apply` takes it too, so no tenant gets these ids meanwhile.
+        ranges, size = _ranges(asked)
         live = live_ranges()
         kept = leases.reclaim(live)
         mine = [

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 import pytest
 from userns_trees import tree
@@ -174,3 +175,23 @@ def test_an_interrupted_change_is_finished_first(host, stockade):
     assert "interrupted has been finished first: /etc/subuid" in planned.stderr
     assert (host / "etc/subuid").read_bytes() == b"bob:65536:1\n"
     assert (host / "etc/subgid").read_bytes() == b"bob:65536:1\n"
+
+
+@pytest.mark.userns
+def test_a_read_only_file_system(host, stockade, tmp_path, require):
+    require(os.geteuid() == 0, "needs root")
+    stockade("userns", "apply", "hosts.yaml", "--root", "r")
+    policy(tmp_path, "ci: {blocks: 2}, web: {}, new: {}")
+    before = state(host)
+    script = (
+        "mount --bind r/var/lib/stockade r/var/lib/stockade && "
+        "mount -o remount,bind,ro r/var/lib/stockade && "
+        f"exec {sys.executable} -m stockade userns apply hosts.yaml --root r"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert "cannot write `r/var/lib/stockade/userns.json`" in done.stderr
+    assert "it is mounted read-only" in done.stderr
+    assert state(host) == before

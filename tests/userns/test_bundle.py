@@ -109,6 +109,10 @@ def test_refused(given: dict[str, Any], block: IdRange, reason: str) -> None:
         ("[]", "no JSON object"),
         ('{"linux": {}, "linux": {}}', "`linux` twice"),
         ('{"linux": {"a": 1, "a": 1}}', "`a` twice"),
+        # Go, and so runc, reads these as `linux` and `uidMappings`, and the last one counts.
+        ('{"linux": {}, "LINUX": {"uidMappings": []}}', "runc takes for `linux`"),
+        ('{"linux": {"uidmappings": []}}', "runc takes for `uidMappings`"),
+        ('{"linux": {"u\\u0131dMappings": [], "\\u017fize": 1}}', "runc takes for `size`"),
         ("[" * 100_000, "is no JSON"),
         ("\udcff", "is no JSON"),
     ],

@@ -1,7 +1,7 @@
 """Every reader's eyes: the rows of the measured table, and what holds for all files."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from subid_rows import GROUP, HOST_ROOT, NONE, PASSWD, PLAIN, TABLE, files
 
@@ -97,6 +97,8 @@ def test_incus(data, wanted):
 
 
 @given(files, st.sampled_from(list(DIALECTS)))
+@example(b"\0\nalice:alice:alice", "shadow-4.13")
+@example(b"\0\nalice:alice:alice\n", "shadow-4.20")
 def test_readers_never_raise_and_point_into_the_file(data, name):
     dialect = DIALECTS[name]
     result = dialect.read(data, ACCOUNTS)

@@ -18,7 +18,7 @@ def root(tmp_path):
 
 def test_an_empty_tree_has_no_files(root):
     found = host.read_host(root)
-    assert {getattr(found, name) for name in found.__slots__} == {None}
+    assert {getattr(found, name) for name in found.__slots__} == {None, ()}
 
 
 def test_files_are_read(root):

@@ -3,12 +3,15 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from user_namespaces import Kernel
 
+from stockade.lint.runner import Settings, run
+from stockade.policies.findings import Severity
 from stockade.userns.idmap import (
     MapError,
     compose,
@@ -92,6 +95,20 @@ def kernels(kernel: Kernel, data: bytes) -> object:
 @pytest.mark.parametrize("data", ROWS, ids=lambda data: repr(data[:24]))
 def test_rows(data: bytes) -> None:
     assert ours(data) == ROWS[data]
+
+
+def test_the_checks_of_maps_say_what_the_kernel_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for data, wanted in ROWS.items():
+        Path("uid_map").write_bytes(data)
+        outcome = run(["./uid_map"], Settings.of())
+        refused = outcome.problems or any(e.severity is Severity.ERROR for e in outcome.findings)
+        if wanted == "EINVAL":
+            assert refused, data
+        elif any(each.outside < 65536 for each in wanted):
+            assert refused or outcome.findings, data  # ids of the host's own users, which is said
+        else:
+            assert not refused, data
 
 
 @pytest.mark.userns

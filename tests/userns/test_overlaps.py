@@ -66,3 +66,11 @@ def test_holders(ranges: Ranges, number: int, more: int) -> None:
         assert not any(share(each, asked) for each in ranges)
     else:
         assert share(ranges[found], asked)
+
+
+def test_numbers_beyond_64_bits():
+    starts, counts = [65536, 2**64 - 10, 100_000], [10, 2**64 - 65536, 1]
+    found = Holders(starts, counts, by_start(starts))
+    assert found.of(65545) == 0
+    assert found.of(2**64) == 1
+    assert found.end == 2**65 - 65546

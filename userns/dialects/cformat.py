@@ -6,7 +6,8 @@ Sources: shadow 4.13, lib/commonio.c, lib/subordinateio.c, lib/getulong.c.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ..ids import ID_SPACE, LAST_ID, IdRange
 from ..model import Fault, Grant
@@ -123,3 +124,10 @@ def _fgets(data: bytes, at: int, size: int) -> tuple[bytes, int, bool]:
     if end:
         return data[at:end], end, False
     return data[at:limit], min(limit, len(data)), limit > len(data)
+
+
+def placed(data: bytes, faults: Iterable[Fault]) -> list[Fault]:
+    """The faults of logical lines, each within the file's own line on which it begins, or behind
+    its end where it is in what was read after that."""
+    ends = [len(line) + 1 for line in data.split(b"\n")]
+    return [replace(each, column=min(each.column, ends[each.line - 1])) for each in faults]

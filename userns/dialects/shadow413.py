@@ -9,7 +9,7 @@ from functools import partial
 
 from ..accounts import Accounts
 from ..model import Fault, Grant, IdMap, Kind, Reading
-from .cformat import logical_lines, parse
+from .cformat import logical_lines, parse, placed
 from .dialect import Dialect, concatenated, read_table, reading
 
 _parse = partial(parse, negative=True, fields=None)
@@ -22,7 +22,7 @@ def read(data: bytes, accounts: Accounts) -> Reading:
         return read_table(data, _parse)
     lines, sound = logical_lines(data)
     found = [each for number, text in lines for each in _parse(number, text)]
-    faults = [each for each in found if isinstance(each, Fault)]
+    faults = placed(data, (each for each in found if isinstance(each, Fault)))
     if not sound:
         last = data.count(b"\n", 0, len(data) - 1) + 1
         message = "it cannot read the end of the file, and refuses all of it"

@@ -10,7 +10,7 @@ from functools import partial
 from ..accounts import Accounts
 from ..model import Fault, Grant, IdMap, Kind, Reading
 from . import shadow413
-from .cformat import logical_lines, parse
+from .cformat import logical_lines, parse, placed
 from .dialect import Dialect, concatenated, read_table, reading
 
 # Its numbers go through strtou_noneg, which takes no minus sign.
@@ -24,7 +24,7 @@ def read(data: bytes, accounts: Accounts) -> Reading:
     else:
         lines, sound = logical_lines(data)
         found = [each for number, text in lines for each in _parse(number, text)]
-        faults = [each for each in found if isinstance(each, Fault)]
+        faults = placed(data, (each for each in found if isinstance(each, Fault)))
         if not sound or not data.endswith(b"\n"):
             last = data.count(b"\n", 0, len(data) - 1) + 1
             start = data.rfind(b"\n", 0, len(data) - 1) + 1

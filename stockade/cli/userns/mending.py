@@ -14,7 +14,7 @@ from ...lint.load_ids import kind_of, read_beside
 from ...policies.errors import InputError
 from ...policies.source import printable
 from ...userns.commit import session
-from ...userns.host import MAXIMAL_IDS, SUBGID, SUBUID, read_host, read_plain
+from ...userns.host import SUBGID, SUBUID, read_host, read_ids
 from ...userns.mend import Mended, mend
 from ..files import write_all
 from .hosts import plural, say_finished
@@ -51,7 +51,7 @@ def mend_files(paths: Sequence[str], *, ask: bool) -> None:
                 hint="stockade userns check --host --fix takes their locks",
             )
         read_beside(path)  # what is no text is refused
-        found[path] = mend(read_plain(Path(path), MAXIMAL_IDS))
+        found[path] = mend(read_ids(Path(path)))
     if _agreed(found, ask=ask):
         for path, each in found.items():
             if each.mends:

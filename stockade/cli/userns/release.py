@@ -13,6 +13,7 @@ from ...policies.source import printable
 from ...userns.commit import Session, session
 from ...userns.host import REGISTRY
 from ...userns.ids import IdRange
+from ...userns.leases import Leased, leased
 from ...userns.model import LiveMap
 from ...userns.outlook import removal, users
 from ...userns.registry import read
@@ -77,20 +78,21 @@ def command(
         registry = read(held.files.registry, REGISTRY)
         blocks = {**registry.blocks, **registry.tombstones}
         for name in wanted:
-            _refuse_running(name, blocks[name], live)
+            _refuse_running(name, blocks[name], live, leased(held.files.leases))
         if tenants:
             _release(held, tenants, live)
     return _forget(top, {name: blocks[name] for name in wanted}, scan) if wanted else 0
 
 
-def _refuse_running(name: str, block: IdRange, live: Sequence[LiveMap]) -> None:
-    """Raises InputError when a live user namespace has ids of a block that is to be forgotten."""
-    running = users(live, block)
-    if running:
+def _refuse_running(
+    name: str, block: IdRange, live: Sequence[LiveMap], leases: Sequence[Leased]
+) -> None:
+    """Raises InputError when somebody uses ids of a block that is to be forgotten."""
+    using = users(live, leases, block)
+    if using:
         raise InputError.of(
-            f"process {running[0].pid} ({running[0].command}) runs with ids of `{name}`, which "
-            "cannot be forgotten now",
-            hint="stop it first; or only release the tenant",
+            f"{using[0]} has ids of `{name}`, which cannot be forgotten now",
+            hint="end it, or remove the container, first; or only release the tenant",
         )
 
 
@@ -100,8 +102,8 @@ def _release(held: Session, tenants: Sequence[str], live: Sequence[LiveMap]) -> 
     show(found.changes)
     click.echo(f"{plural(len(set(tenants)), 'tenant')} released", err=True)
     for name in dict.fromkeys(tenants):
-        for each in users(live, found.registry.tombstones[name])[:3]:
-            note(f"process {each.pid} ({each.command}) still runs with ids of `{name}`")
+        for each in users(live, leased(held.files.leases), found.registry.tombstones[name])[:3]:
+            note(f"{each} still has ids of `{name}`")
 
 
 def _forget(top: Path, wanted: Mapping[str, IdRange], scan: Sequence[str]) -> int:

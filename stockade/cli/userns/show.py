@@ -37,8 +37,8 @@ Examples:
   stockade userns show --root /srv/image --format json
 
 \b
-Lines that mean the same to every reader are counted; the others are shown with
-what each reader makes of them, those where readers differ with a `!`.
+Lines that mean the same to every reader are counted; the others are shown
+with what each reader makes of them, those where readers differ with a `!`.
 Exit status: 0 all readers take the same from it; 1 they differ, one refuses
 it, or ids of the host's root are in it; 2 it cannot be read.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
@@ -32,7 +32,7 @@ def bounded(
         yield found(item)
     following = next(rest, None)
     if following is not None:
-        more = 1 + sum(1 for _ in rest)
+        more = len(items) - MOST if isinstance(items, Sized) else 1 + sum(1 for _ in rest)
         last = found(following)
         yield replace(
             last, message=f"and {more:,} more {what} like those above, this one the first"

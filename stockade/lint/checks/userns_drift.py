@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 
 from ...policies.findings import Severity
-from ...userns.ids import IdRange
+from ...userns.ids import FIRST_SUBORDINATE, ID_SPACE, IdRange
+from ...userns.leases import LEASES, Leased
+from ...userns.model import Registry
 from ...userns.overlaps import between_owners, by_start
 from ..check import Check, Found
 from ..examples import shown
@@ -14,6 +17,7 @@ from ..subjects import Place
 from .userns_common import NEWUIDMAP, SHADOW, bounded
 
 _REGISTRY = "Stockade, docs/userns.md: the registry"
+_LEASES = "Stockade, docs/userns-targets.md: a map for each Docker container"
 
 
 # --- registry and files --------------------------------------------------------------------
@@ -21,7 +25,7 @@ _REGISTRY = "Stockade, docs/userns.md: the registry"
 
 def _missing(subject: HostSubject) -> Iterator[Found]:
     for file in subject.files:
-        gone = (each for each in subject.blocks if each.encode("utf-8") not in file.by_owner)
+        gone = (each for each in subject.blocks if each.encode("utf-8") not in file.owners)
 
         def found(tenant: str, file: IdFile = file) -> Found:
             block = subject.blocks[tenant]
@@ -120,6 +124,64 @@ def _meeting(file: IdFile, blocks: Mapping[bytes, IdRange]) -> Iterator[tuple[by
             yield names[other - lines], foreign[one]
 
 
+def _leased(subject: HostSubject) -> Iterator[Found]:
+    """Blocks of containers with ids that are not theirs alone."""
+
+    def found(each: tuple[Leased, str]) -> Found:
+        lease, other = each
+        return Found(
+            f"{lease.holder} has {lease.range}, and {other} has ids of it",
+            Place(f"{LEASES}/{lease.range.first}", None),
+            "remove the container and start it again: it gets a block that is free; if it is "
+            "gone for good, the next container that starts gives its block back",
+        )
+
+    yield from bounded(_not_alone(subject), found, "pairs")
+
+
+def _not_alone(subject: HostSubject) -> Iterator[tuple[Leased, str]]:
+    """Leases, and who else has ids of them."""
+    registry = subject.registry or Registry()
+    given = sorted(
+        (block.first, block.last, tenant)
+        for tenant, block in (*registry.blocks.items(), *registry.tombstones.items())
+    )
+    others = [("login", entry) for entry in subject.accounts.passwd]
+    others += (("group", entry) for entry in subject.accounts.group)
+    accounts = sorted(
+        (entry.id, f"{what} {entry.name}")
+        for what, entry in others
+        if entry.id >= FIRST_SUBORDINATE
+    )
+    loose: dict[bytes, Leased] = {}
+    reach: Leased | None = None
+    for lease in subject.leases:
+        first, last = lease.range.first, lease.range.last
+        if reach is not None and first <= reach.range.last:
+            yield lease, reach.holder
+        if reach is None or last > reach.range.last:
+            reach = lease
+        at = bisect_right(given, (last, ID_SPACE, "")) - 1
+        if at >= 0 and given[at][0] <= first and last <= given[at][1]:
+            # Its tenant's own ids; who else has some of these is said elsewhere.
+            continue
+        while at >= 0 and given[at][1] >= first:
+            yield lease, f"{given[at][2]}, by the registry,"
+            at -= 1
+        place = bisect_left(accounts, (first, ""))
+        if place < len(accounts) and accounts[place][0] <= last:
+            yield lease, accounts[place][1]
+        loose[f"\0{len(loose)}".encode()] = lease
+    ranges = {name: lease.range for name, lease in loose.items()}
+    for file in subject.different:
+        for name, index in _meeting(file, ranges):
+            columns = file.columns
+            yield (
+                loose[name],
+                f"{columns.owner(index)} ({file.kind.value} line {columns.lines[index]})",
+            )
+
+
 def _interrupted(subject: HostSubject) -> Iterator[Found]:
     if subject.interrupted:
         yield Found(
@@ -134,6 +196,7 @@ _STORE = "var/lib/stockade/userns.json"
 _NONE = '  "tombstones": {}\n}\n'
 _DEAD = _REGISTERED.replace("blocks", "tombstones").removesuffix(",\n") + ',\n  "blocks": {}\n}\n'
 _WEB = "web:2000224256:65536\n"
+_LEASE = f"{LEASES}/2000289792.65536.4f2c"
 
 
 def _tree(subuid: str, registry: str = _REGISTERED + _NONE, **more: str) -> str:
@@ -187,6 +250,18 @@ CHECKS = (
         _tree("bob:2000224256:65536\n", _DEAD),
         _tree("bob:2000289792:65536\n", _DEAD),
         host=_tombstones,
+    ),
+    Check(
+        "drift-leased-ids",
+        "A container's block has ids of somebody else",
+        Severity.ERROR,
+        "stockade-runtime leases a block that nobody has at that moment, and the lease is a claim "
+        "for `stockade userns plan`. useradd, and whoever edits subuid, knows nothing of it, and "
+        "may give the ids away while the container lives.",
+        (_LEASES, SHADOW),
+        _tree(_WEB + "bob:2000289792:65536\n", **{_LEASE: "{}\n"}),
+        _tree(_WEB + "bob:2000355328:65536\n", **{_LEASE: "{}\n"}),
+        host=_leased,
     ),
     Check(
         "drift-interrupted-commit",

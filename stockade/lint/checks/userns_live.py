@@ -119,7 +119,7 @@ def _live_outside(side: _Side) -> Iterator[Found]:
 
 
 def _granted(side: _Side, first: int, last: int) -> bool:
-    """Whether files and registry give all these ids to somebody."""
+    """Whether files, registry and leases give all these ids to somebody."""
     assert side.file is not None
     columns = side.file.columns
     while first <= last:
@@ -127,7 +127,8 @@ def _granted(side: _Side, first: int, last: int) -> bool:
         if index is not None:
             first = columns.starts[index] + columns.counts[index]
             continue
-        block = next((each for each in side.subject.blocks.values() if first in each), None)
+        given = (*side.subject.blocks.values(), *(each.range for each in side.subject.leases))
+        block = next((each for each in given if first in each), None)
         if block is None:
             return False
         first = block.last + 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress, filterfalse
+from operator import eq, ne, or_
 
 from ...policies.findings import Severity
 from ...userns.accounts import Accounts
@@ -34,12 +36,14 @@ def _pairs(file: IdFile, owner: bytes) -> list[tuple[int, int]]:
 
 def _same(one: IdFile, other: IdFile) -> bool:
     """Whether the two files say the same, line for line: the usual case, and quick to tell."""
+    if one.lines is other.lines:
+        return True
     first, second = one.columns, other.columns
     return (
         len(first) == len(second)
         and first.owners == second.owners
-        and list(first.starts) == list(second.starts)
-        and list(first.counts) == list(second.counts)
+        and all(map(eq, first.starts, second.starts))
+        and all(map(eq, first.counts, second.counts))
     )
 
 
@@ -47,11 +51,6 @@ def _differ(subject: HostSubject) -> Iterator[Found]:
     uids, gids = subject.subuid, subject.subgid
     if uids is None or gids is None or _same(uids, gids):
         return
-    different = (
-        owner
-        for owner in gids.by_owner
-        if owner in uids.by_owner and _pairs(uids, owner) != _pairs(gids, owner)
-    )
 
     def found(owner: bytes) -> Found:
         assert uids is not None
@@ -65,7 +64,21 @@ def _differ(subject: HostSubject) -> Iterator[Found]:
             (("in subuid", uids.file.at(uids.columns.lines[other], 1)),),
         )
 
-    yield from bounded(different, found, "owners")
+    yield from bounded(_of_both(uids, gids), found, "owners")
+
+
+def _of_both(uids: IdFile, gids: IdFile) -> Iterable[bytes]:
+    """Owners in both files, with other ranges in the one than in the other."""
+    first, second = uids.columns, gids.columns
+    if first.owners == second.owners and not uids.several:
+        # Line by line, and quickly: useradd has chosen other ids for groups all along.
+        starts, counts = (
+            map(ne, first.starts, second.starts),
+            map(ne, first.counts, second.counts),
+        )
+        return [*compress(second.owners, map(or_, starts, counts))]
+    known = uids.by_owner
+    return (o for o in gids.by_owner if o in known and _pairs(uids, o) != _pairs(gids, o))
 
 
 def _first_difference(uids: IdFile, gids: IdFile, owner: bytes) -> tuple[int, int]:
@@ -94,8 +107,8 @@ def _one_only(subject: HostSubject) -> Iterator[Found]:
                 f"add the line to {there.kind.value}, or delete it here",
             )
 
-        alone = (owner for owner in here.owners if owner not in there.by_owner)
-        yield from bounded(alone, found, "owners")
+        if here.columns.owners != there.columns.owners:
+            yield from bounded(filterfalse(there.owners.__contains__, here.owners), found, "owners")
 
 
 def _unknown(subject: HostSubject) -> Iterator[Found]:
@@ -165,7 +178,7 @@ def _both(subject: HostSubject, file: IdFile) -> Iterator[tuple[bytes, bytes]]:
     for owner in file.numbers:
         for name in subject.accounts.names.get(int(owner), ()):
             login = name.encode("utf-8", "surrogateescape")
-            if login != owner and login in file.by_owner:
+            if login != owner and login in file.owners:
                 yield owner, login
 
 

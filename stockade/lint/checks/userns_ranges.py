@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import chain, takewhile
+from itertools import compress, takewhile
 from operator import add
 
 from ...policies.findings import Severity
@@ -79,7 +79,7 @@ def _system_ids(file: IdFile) -> Iterator[Found]:
 
 def _beyond(file: IdFile) -> Iterator[Found]:
     columns = file.columns
-    if not len(columns) or max(map(add, columns.starts, columns.counts)) <= LAST_ID + 1:
+    if file.holders.end <= LAST_ID + 1:
         return
     ends = map(add, columns.starts, columns.counts)
     over = (
@@ -99,35 +99,36 @@ def _beyond(file: IdFile) -> Iterator[Found]:
     yield from bounded(_once_a_line(file, over), found)
 
 
-def _too_few(file: IdFile) -> Iterator[Found]:
+def _too_few(subject: HostSubject) -> Iterator[Found]:
+    for file in subject.different:
+        yield from _too_few_in(file)
+
+
+def _too_few_in(file: IdFile) -> Iterator[Found]:
     columns = file.columns
 
-    # One id of root's is what LXC's raw.idmap needs, and no range for containers.
-    special = {b"root": None, **dict.fromkeys(_OWN_WORDS), **file.several}
-    small = [
-        index
-        for index, count in enumerate(columns.counts)
-        if count < BLOCK and columns.owners[index] not in special
-    ]
-    several = [
-        (own[0], total)
-        for owner, own in (*file.several.items(), (b"root", file.indexes(b"root")))
-        if (total := sum(columns.counts[each] for each in own)) < BLOCK
-        and owner not in _OWN_WORDS
-        and own
-        and (owner, total) != (b"root", 1)
-    ]
+    totals: dict[int, int] = {}
+    apart: set[int] = set()
+    for owner in dict.fromkeys((*file.several, b"root", *_OWN_WORDS)):
+        own = file.indexes(owner)
+        apart.update(own)
+        total = sum(columns.counts[each] for each in own)
+        # One id of root's is what LXC's raw.idmap needs, and no range for containers.
+        if own and total < BLOCK and owner not in _OWN_WORDS and (owner, total) != (b"root", 1):
+            totals[own[0]] = total
+    small = [*compress(range(len(columns)), map(BLOCK.__gt__, columns.counts))]
+    if apart:
+        small = [index for index in small if index not in apart]
 
-    def found(each: tuple[int, int]) -> Found:
-        index, total = each
+    def found(index: int) -> Found:
+        total = totals.get(index, columns.counts[index])
         return Found(
             f"{columns.owner(index)} has {total:,} of the 65,536 ids that images may use",
             file.index_place(index, 2),
             "give it 65536 ids",
         )
 
-    few = chain(dict.fromkeys(several), ((index, columns.counts[index]) for index in small))
-    yield from bounded(few, found, "owners")
+    yield from bounded([*totals, *small], found, "owners")
 
 
 def _unaligned(subject: HostSubject) -> Iterator[Found]:
@@ -137,13 +138,15 @@ def _unaligned(subject: HostSubject) -> Iterator[Found]:
 
 def _unaligned_in(file: IdFile) -> Iterator[Found]:
     columns = file.columns
-    odd = [i for i, start in enumerate(columns.starts) if start & 0xFFFF]
+    within = bytes(map(bool, map((BLOCK - 1).__and__, columns.starts)))
+    odd = within.count(1)
     if odd:
-        number = f"{len(odd):,} of {len(columns):,} ranges do" if len(columns) > 1 else "it does"
+        number = f"{odd:,} of {len(columns):,} ranges do" if len(columns) > 1 else "it does"
+        first = within.index(1)
         yield Found(
             f"{number} not begin at a multiple of 65536, "
-            f"as {columns.shown(odd[0])} of {columns.owner(odd[0])} shows",
-            file.index_place(odd[0], 1),
+            f"as {columns.shown(first)} of {columns.owner(first)} shows",
+            file.index_place(first, 1),
             "nothing is wrong; `stockade userns plan` gives out whole blocks",
         )
 
@@ -196,7 +199,7 @@ CHECKS = (
         (SUBUID, MOBY, "systemd-nspawn(1): --private-users"),
         subuid("alice:2000224256:1000"),
         _GOOD,
-        host=each_file(_too_few),
+        host=_too_few,
     ),
     Check(
         "subid-unaligned",
