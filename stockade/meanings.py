@@ -15,12 +15,13 @@ from .seccomp.diagram import ARCHITECTURE, INSTRUCTION_POINTER, NUMBER, Diagrams
 from .seccomp.evaluate import decide
 from .seccomp.explain import explain_filter, written
 from .seccomp.filter import Environment, Filter, resolve
-from .seccomp.interpret import interpret
+from .seccomp.interpret import interpret, without_stub
 from .seccomp.lower import lower
 from .seccomp.profile import Profile
 from .seccomp.prove import Call
 from .seccomp.prove_filter import meaning_of_filter
 from .seccomp.prove_program import meaning_of_program
+from .seccomp.shortfalls import closes_x32, is_beyond, killed_beyond
 from .seccomp.simulate import SeccompData, simulate
 from .seccomp.syscalls import ABIS, FAMILIES, Abi, table
 
@@ -102,6 +103,33 @@ def filter_side(name: str, filter_: Filter, diagrams: Diagrams, profile: Profile
         if said.rule is None:
             return Answer(said.value, said.because)
         return Answer(said.value, f"syscalls[{said.rule}] at {profile.entries[said.rule].at}")
+
+    return Side(name, meaning_of_filter(filter_, diagrams), answer)
+
+
+def unaided_side(name: str, filter_: Filter, diagrams: Diagrams, profile: Profile) -> Side:
+    """A profile as libseccomp compiles it without runc's part: for crun and for systemd."""
+    side = filter_side(name, without_stub(filter_), diagrams, profile)
+    if profile.disabled or not closes_x32(filter_):
+        return side
+
+    def answer(call: Call) -> Answer:
+        if call.arch == ABIS["x86_64"].audit_arch and is_beyond(call.nr):
+            return Answer(numbers.FOREIGN, "libseccomp takes numbers from 2^31 up for x32's")
+        return side.answer(call)
+
+    return replace(side, meaning=killed_beyond(diagrams, side.meaning), answer=answer)
+
+
+def jail_side(name: str, filter_: Filter, diagrams: Diagrams) -> Side:
+    """A minijail policy, whose clauses have their lines for rules."""
+
+    def answer(call: Call) -> Answer:
+        abi = abi_through(call)
+        if abi is None:
+            return Answer(numbers.FOREIGN, _nobody(call, filter_))
+        said = explain_filter(filter_, abi, _resolved(call, abi))
+        return Answer(said.value, said.because if said.rule is None else f"line {said.rule}")
 
     return Side(name, meaning_of_filter(filter_, diagrams), answer)
 

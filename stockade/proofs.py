@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from .meanings import Side, filter_side, interpreted, policy_side, program_side
-from .policies.errors import InternalError, TooComplexError
+from .meanings import Side, policy_side, program_side
+from .policies.errors import TooComplexError
 from .policies.model import Policy
-from .policies.source import Source
+from .readback import readings
 from .seccomp import bpf
 from .seccomp.build import named_abis
 from .seccomp.diagram import Diagrams
 from .seccomp.optimize_presets import PRESETS
 from .seccomp.prove import Call, difference, store, wider_call
-from .seccomp.read_profile import read_profile
-from .seccomp.syscalls import FAMILIES
-from .seccomp.targets import Request, compile_program, for_machine, selected
+from .seccomp.shortfalls import in_words
+from .seccomp.targets import Request, compile_program, for_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,8 @@ class Proof:
     counterexample: Call | None = None
     undecided: str = ""
     """Why it is neither proven nor refuted."""
+    but: str = ""
+    """What the claim leaves out, in words."""
 
     @property
     def holds(self) -> bool:
@@ -74,18 +76,31 @@ def prove_programs(policy: Policy, request: Request) -> list[Proof]:
 def prove_target(target: str, content: bytes, policy: Policy, request: Request) -> list[Proof]:
     """That a file which was compiled from a sound policy means what the policy says.
 
-    JSON is read back as an engine does it on each kind of host, with the capabilities and the
-    kernel of the request. A form that cannot be read back is undecided.
+    It is read back as each of its consumers does it, with the capabilities and the kernel of the
+    request. Where a consumer falls short, and the target's note says so, those calls are left
+    out of the equality, and it is proven besides that not even of them more is allowed.
     """
-    match target:
-        case "bpf":
-            return [_program(f"{policy.name}.bpf", content, policy, request)]
-        case "docker":
-            return list(_profiles(f"{policy.name}.docker.json", content, policy, request, True))
-        case "oci":
-            return list(_profiles(f"{policy.name}.oci.json", content, policy, request, False))
-    claim = f"the {target} form of {policy.name} equals it"
-    return [Proof(claim, store(), undecided="nothing here reads this form back")]
+    proofs = []
+    for reading in readings(target, content, policy, request):
+        but = in_words(reading.shortfalls)
+        claim = f"{reading.name} equals {policy.name}"
+        equal = prove(
+            f"{claim}, but for what is noted" if but else claim,
+            partial(reading.sides, request, False),
+        )
+        proofs.append(replace(equal, but=but))
+        if but:
+            proofs.append(
+                prove(
+                    f"{reading.name} allows no more than {policy.name}",
+                    partial(reading.sides, request, True),
+                    no_wider=True,
+                )
+            )
+    if not proofs:
+        claim = f"the {target} form of {policy.name} equals it"
+        return [Proof(claim, store(), undecided="nothing here reads this form back")]
+    return proofs
 
 
 def _program(claim: str, content: bytes, policy: Policy, request: Request) -> Proof:
@@ -100,35 +115,6 @@ def _program(claim: str, content: bytes, policy: Policy, request: Request) -> Pr
         )
 
     return prove(f"{claim} equals {policy.name}", sides)
-
-
-def _profiles(
-    file: str, content: bytes, policy: Policy, request: Request, everywhere: bool
-) -> Iterator[Proof]:
-    """A profile on each kind of host that it is for."""
-    read = read_profile(Source(file, content.decode()))
-    if read.profile is None:
-        raise InternalError(f"{file} cannot be read back")
-    profile = read.profile
-    chosen = selected(policy, request.architectures) if everywhere else for_machine(policy, request)
-    assert chosen.seccomp is not None
-    named = {each.name for each in named_abis(chosen.seccomp, request.build)}
-    for family in FAMILIES:
-        native = family.native.name
-        here = tuple(each.name for each in family.abis if each.name in named)
-        if native not in here or not (everywhere or set(here) == named):
-            continue
-
-        def sides(diagrams: Diagrams, here: tuple[str, ...] = here) -> Sequence[Side]:
-            environment = request.environment
-            filter_ = interpreted(profile, request.build, here, environment)
-            one = selected(policy, here)
-            return (
-                filter_side(file, filter_, diagrams, profile),
-                policy_side(policy.name, one, request.build, environment, diagrams),
-            )
-
-        yield prove(f"{file} on {native} equals {policy.name}", sides)
 
 
 def _big_endian(policy: Policy, request: Request) -> bool:

@@ -12,7 +12,7 @@ from ..policies.source import printable
 from ..proofs import Proof, prove, prove_programs
 from ..seccomp import actions
 from ..seccomp.diagram import Diagrams
-from .inputs import InputKind, kind_of
+from .inputs import InputKind, form_of, kind_of
 from .options import environment_options, read_request
 from .sides import read_sides, seccomp_policy
 
@@ -23,6 +23,7 @@ Examples:
   stockade prove old.json --against docker-default --cap docker
   stockade prove mine.yaml --against docker-default --no-wider
   stockade prove web.oci.json --against web.yaml --libseccomp
+  stockade prove web.systemd.conf --against web.yaml
   stockade prove pid:4711 --against web.yaml     (what a process has loaded)
 
 \b
@@ -57,7 +58,8 @@ def command(
     """Prove that FILE answers every call as another file does, or show one it does not.
 
     Each is a policy (YAML, or a library name), a Docker or OCI profile (.json), any BPF program
-    (.bpf), whoever made it, or what a running process has loaded (pid:N). The proof is over all
+    (.bpf), whoever made it, or what a running process has loaded (pid:N); or what the targets
+    crun, bwrap, c, kubernetes-spo, systemd and minijail write. The proof is over all
     architectures, numbers and 64-bit arguments. Without --against, FILE is a policy, and its own
     programs are proven to mean what it says. A counterexample is a call, asked of both sides by
     evaluators that know nothing of the proof. What is too complex to decide counts as not proven.
@@ -66,7 +68,7 @@ def command(
     if against is None:
         if no_wider:
             raise InputError.of("--no-wider needs --against", hint="name what FILE may allow")
-        if kind_of(file) is not InputKind.POLICY:
+        if form_of(file) or kind_of(file) is not InputKind.POLICY:
             raise InputError.of(
                 f"`{printable(file)}` has to be compared with something",
                 hint="name it with --against: a policy, a profile or a program",

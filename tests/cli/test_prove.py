@@ -123,11 +123,51 @@ def test_nothing_that_is_not_proven_is_written(stockade, files, tmp_path):
     assert not (tmp_path / "web.bpf").exists()
 
 
-def test_a_form_that_nothing_reads_back_is_not_proven(stockade, files, tmp_path):
-    done = stockade("compile", "web.yaml", "--target", "c", "--check")
+UNIT = OLD.replace("  architectures", "  newer: default\n  architectures").replace(
+    "    - allow: socket\n      when: family in {AF_UNIX, AF_INET}\n", "    - allow: execve\n"
+)
+JAIL = (
+    OLD.replace("default: deny", "default: kill-thread\n  newer: default")
+    .replace("x86_64, x86", "x86_64")
+    .replace("socketcall, ", "")
+)
+FORMS = [
+    ("crun", "crun.json", OLD, True),
+    ("bwrap", "bwrap.sh", OLD, True),
+    ("c", "h", OLD, True),
+    ("kubernetes-spo", "kubernetes-spo.yaml", OLD, True),
+    ("systemd", "systemd.conf", UNIT, False),  # beyond 2^31: the drop-in says so itself
+    ("minijail", "policy", JAIL, True),
+]
+
+
+@pytest.mark.parametrize(("target", "suffix", "text", "equal"), FORMS, ids=[f[0] for f in FORMS])
+def test_every_other_form(stockade, tmp_path, target, suffix, text, equal):
+    """Compiled with a proof, and proven again from the file by its name alone."""
+    (tmp_path / "web.yaml").write_text(text)
+    done = stockade("compile", "web.yaml", "--target", target, "--check")
+    assert done.returncode == 0, done.stderr
+    assert f"proven: web.{suffix} equals web" in done.stderr
+    assert ("numbers from 2^31 up" in done.stderr) is (target in ("systemd", "kubernetes-spo"))
+    made = f"web.{suffix}"
+    done = stockade("prove", made, "--against", "web.yaml")
+    assert done.returncode == (not equal), done.stdout
+    assert equal or "#2147483648\n    kill-thread, says web.systemd.conf" in done.stdout
+    assert stockade("prove", made, "--against", "web.yaml", "--no-wider").returncode == 0
+    (tmp_path / "less.yaml").write_text(text.replace("write, ", ""))
+    done = stockade("prove", made, "--against", "less.yaml", "--no-wider")
     assert done.returncode == 1
-    assert "nothing here reads this form back" in done.stderr
-    assert not (tmp_path / "web.h").exists()
+    assert "write" in done.stdout
+    done = stockade("prove", made)
+    assert (done.returncode, "name it with --against" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["x.sh", "x.h", "x.conf", "x.policy"])
+def test_a_file_of_another_hand_is_refused(stockade, files, tmp_path, name):
+    (tmp_path / name).write_text("#!/bin/sh\nexec true\n")
+    done = stockade("prove", name, "--against", "web.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert name in done.stderr
 
 
 NO_VSOCK = {
