@@ -6,13 +6,14 @@ that nothing is left out that is not said. Everywhere else a target is exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from . import actions, numbers
 from .diagram import ARCHITECTURE, NUMBER, Diagrams
 from .filter import AbiFilter, Filter
 from .prove_filter import by_value
+from .smt import Symbols, Term, by_number
 from .syscalls import abi, table
 
 
@@ -83,6 +84,31 @@ def killed_beyond(diagrams: Diagrams, meaning: int) -> int:
 def covered(diagrams: Diagrams, filter_: Filter, shortfalls: Sequence[Shortfall]) -> int:
     """Where, of all calls, one of the shortfalls of this filter is."""
     result = diagrams.false
+    for arch, covers in _pieces(filter_, shortfalls):
+        pieces = [(nr, diagrams.true if is_so else diagrams.false) for nr, is_so in covers]
+        inside = by_value(diagrams, NUMBER, pieces)
+        result = diagrams.choose(_on_arch(diagrams, arch, inside), diagrams.true, result)
+    return result
+
+
+def covered_term(known: Symbols, filter_: Filter, shortfalls: Sequence[Shortfall]) -> Term:
+    """The same for the second engine."""
+    z3 = known.z3
+    return z3.Or(
+        *(
+            z3.And(
+                known.arch == known.number(arch),
+                by_number(known, [(nr, z3.BoolVal(is_so)) for nr, is_so in covers]),
+            )
+            for arch, covers in _pieces(filter_, shortfalls)
+        )
+    )
+
+
+def _pieces(
+    filter_: Filter, shortfalls: Sequence[Shortfall]
+) -> Iterator[tuple[int, list[tuple[int, bool]]]]:
+    """By AUDIT_ARCH_*: from which number on a shortfall is there, or none."""
     named = [each.abi for each in filter_.abis]
     x32_named = any(each.name == "x32" for each in named)
     by_name = {each.abi.name: each for each in filter_.abis}
@@ -101,10 +127,8 @@ def covered(diagrams: Diagrams, filter_: Filter, shortfalls: Sequence[Shortfall]
                 own = by_name[mine.name]
                 value = numbers.nameless(own, nr, x32_named=x32_named)
                 is_so = any(each.covers(own, nr, value) for each in shortfalls)
-            pieces.append((nr, diagrams.true if is_so else diagrams.false))
-        inside = by_value(diagrams, NUMBER, pieces)
-        result = diagrams.choose(_on_arch(diagrams, arch, inside), diagrams.true, result)
-    return result
+            pieces.append((nr, is_so))
+        yield arch, pieces
 
 
 def _on_arch(diagrams: Diagrams, arch: int, inside: int) -> int:

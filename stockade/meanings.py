@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from .policies.errors import InputError, InternalError
 from .policies.model import Policy
-from .seccomp import actions, numbers
+from .seccomp import actions, numbers, smt
 from .seccomp.bpf import Program
 from .seccomp.build import Build, abi_called
 from .seccomp.calls import ResolvedCall
@@ -23,6 +24,8 @@ from .seccomp.prove_filter import meaning_of_filter
 from .seccomp.prove_program import meaning_of_program
 from .seccomp.shortfalls import closes_x32, is_beyond, killed_beyond
 from .seccomp.simulate import SeccompData, simulate
+from .seccomp.smt_policy import filter_term, policy_term
+from .seccomp.smt_program import program_term
 from .seccomp.syscalls import ABIS, FAMILIES, Abi, table
 
 
@@ -41,10 +44,17 @@ class Side:
     """One of two things that are compared."""
 
     name: str
-    meaning: int
-    """A node of the store."""
+    diagram: Callable[[], int]
+    """Makes its meaning, a node of the store; raises TooComplexError."""
+    term: smt.Meaning
+    """Makes its meaning for the second engine."""
     answer: Callable[[Call], Answer]
     """Its own evaluator, which knows nothing of diagrams."""
+
+    @property
+    def meaning(self) -> int:
+        """A node of the store, made the first time; raises TooComplexError."""
+        return self.diagram()
 
     def ask(self, diagrams: Diagrams, call: Call) -> Answer:
         """The evaluator's answer.
@@ -86,14 +96,20 @@ def policy_side(
         return Answer(found.value, f"{rule.route} at {rule.at}")
 
     filter_ = resolve(lower(policy, build), environment)
-    return Side(name, meaning_of_filter(filter_, diagrams), answer)
+    term = policy_term(policy, build, environment)
+    return Side(name, _of_filter(filter_, diagrams), term, answer)
 
 
 def filter_side(name: str, filter_: Filter, diagrams: Diagrams, profile: Profile) -> Side:
     """A profile as an engine reads it on one kind of host."""
     if profile.disabled:
         reason = "it is empty, so the engine uses no filter"
-        return Side(name, diagrams.leaf(actions.ALLOW), lambda _: Answer(actions.ALLOW, reason))
+        return Side(
+            name,
+            lambda: diagrams.leaf(actions.ALLOW),
+            lambda known: known.number(actions.ALLOW),
+            lambda _: Answer(actions.ALLOW, reason),
+        )
 
     def answer(call: Call) -> Answer:
         abi = abi_through(call)
@@ -104,7 +120,7 @@ def filter_side(name: str, filter_: Filter, diagrams: Diagrams, profile: Profile
             return Answer(said.value, said.because)
         return Answer(said.value, f"syscalls[{said.rule}] at {profile.entries[said.rule].at}")
 
-    return Side(name, meaning_of_filter(filter_, diagrams), answer)
+    return Side(name, _of_filter(filter_, diagrams), filter_term(filter_), answer)
 
 
 def unaided_side(name: str, filter_: Filter, diagrams: Diagrams, profile: Profile) -> Side:
@@ -118,7 +134,14 @@ def unaided_side(name: str, filter_: Filter, diagrams: Diagrams, profile: Profil
             return Answer(numbers.FOREIGN, "libseccomp takes numbers from 2^31 up for x32's")
         return side.answer(call)
 
-    return replace(side, meaning=killed_beyond(diagrams, side.meaning), answer=answer)
+    def term(known: smt.Symbols) -> smt.Term:
+        there = known.arch == known.number(ABIS["x86_64"].audit_arch)
+        above = known.inside(known.nr, 1 << 31, numbers.NO_CALL - 1)
+        foreign = known.number(numbers.FOREIGN)
+        return known.z3.If(known.z3.And(there, above), foreign, side.term(known))
+
+    diagram = cache(lambda: killed_beyond(diagrams, side.meaning))
+    return Side(name, diagram, term, answer)
 
 
 def jail_side(name: str, filter_: Filter, diagrams: Diagrams) -> Side:
@@ -131,7 +154,7 @@ def jail_side(name: str, filter_: Filter, diagrams: Diagrams) -> Side:
         said = explain_filter(filter_, abi, _resolved(call, abi))
         return Answer(said.value, said.because if said.rule is None else f"line {said.rule}")
 
-    return Side(name, meaning_of_filter(filter_, diagrams), answer)
+    return Side(name, _of_filter(filter_, diagrams), filter_term(filter_), answer)
 
 
 def program_side(name: str, program: Program, diagrams: Diagrams, *, big_endian: bool) -> Side:
@@ -142,7 +165,12 @@ def program_side(name: str, program: Program, diagrams: Diagrams, *, big_endian:
         result = simulate(program, data, big_endian=big_endian)
         return Answer(result.value, f"instruction {result.last:04}")
 
-    return Side(name, meaning_of_program(program, diagrams, big_endian=big_endian), answer)
+    diagram = cache(lambda: meaning_of_program(program, diagrams, big_endian=big_endian))
+    return Side(name, diagram, program_term(program, big_endian=big_endian), answer)
+
+
+def _of_filter(filter_: Filter, diagrams: Diagrams) -> Callable[[], int]:
+    return cache(lambda: meaning_of_filter(filter_, diagrams))
 
 
 def interpreted(

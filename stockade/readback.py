@@ -31,7 +31,7 @@ from .seccomp.read_operator import read_operator
 from .seccomp.read_profile import read_profile
 from .seccomp.read_systemd import read_dropin
 from .seccomp.read_wrappers import Wrapped, read_bwrap, read_c, read_crun
-from .seccomp.shortfalls import Shortfall, covered
+from .seccomp.shortfalls import Shortfall, covered, covered_term
 from .seccomp.syscalls import FAMILIES, Family
 from .seccomp.systemd import systemd_shortfalls
 from .seccomp.targets import TARGETS, Request, for_machine, selected
@@ -61,12 +61,21 @@ class Reading:
         if whole or not self.shortfalls:
             return mine, its
         filter_ = _resolved(self.policy, request)
-        where, nothing = covered(diagrams, filter_, self.shortfalls), diagrams.leaf(0)
-        left, right = (
-            replace(each, meaning=diagrams.choose(where, nothing, each.meaning))
-            for each in (mine, its)
-        )
-        return left, right
+        left_out = covered(diagrams, filter_, self.shortfalls)
+
+        def without(side: Side) -> Side:
+            nothing = diagrams.leaf(0)
+            return replace(
+                side,
+                diagram=lambda: diagrams.choose(left_out, nothing, side.meaning),
+                term=lambda known: known.z3.If(
+                    covered_term(known, filter_, self.shortfalls),
+                    known.number(0),
+                    side.term(known),
+                ),
+            )
+
+        return without(mine), without(its)
 
 
 def readings(target: str, content: bytes, policy: Policy, request: Request) -> list[Reading]:

@@ -221,7 +221,8 @@ def test_an_empty_profile_is_no_filter_at_all(stockade, files, tmp_path):
     assert "the engine uses no filter" in done.stdout
 
 
-def test_what_cannot_be_decided_is_never_equal(stockade, files, tmp_path):
+@pytest.fixture
+def product(tmp_path):
     """The product of two arguments: beyond diagrams."""
     instructions = [
         (0x20, 0, 0, 16), (0x07, 0, 0, 0), (0x20, 0, 0, 24), (0x2C, 0, 0, 0),
@@ -229,11 +230,36 @@ def test_what_cannot_be_decided_is_never_equal(stockade, files, tmp_path):
     ]  # fmt: skip
     raw = b"".join(struct.pack("<HBBI", *each) for each in instructions)
     (tmp_path / "product.bpf").write_bytes(raw)
-    done = stockade("prove", "product.bpf", "--against", "web.yaml")
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['z3'] = None\n")
+    return f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+
+
+def test_what_cannot_be_decided_is_never_equal(stockade, files, product):
+    done = stockade("prove", "product.bpf", "--against", "web.yaml", PYTHONPATH=product)
     assert done.returncode == 1
-    assert done.stdout.startswith("not proven: ")
+    assert done.stdout == (
+        "not proven: product.bpf equals web.yaml: it is too complex to decide; with stockade[prove]"
+        " z3 would try\n"
+    )
     done = stockade("diff", "product.bpf", "web.yaml", "--fail-on", "widen")
     assert (done.returncode, done.stdout) == (1, "")
+    done = stockade("prove", "web.yaml", "--engine", "z3", PYTHONPATH=product)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'stockade[prove]'" in done.stderr
+
+
+def test_the_second_engine(stockade, files, product, tmp_path):
+    pytest.importorskip("z3")
+    (tmp_path / "sitecustomize.py").unlink()
+    done = stockade("prove", "web.yaml", "--engine", "z3")
+    assert (done.returncode, done.stdout.count("proven by z3: ")) == (0, 3)
+    done = stockade("prove", "web.bpf", "--against", "new.yaml", "--engine", "z3")
+    assert done.returncode == 1
+    assert "says web.bpf" in done.stdout
+    done = stockade("prove", "product.bpf", "--against", "web.yaml")
+    assert (done.returncode, done.stdout[:7]) == (1, "not so:")
+    done = stockade("prove", "product.bpf", "--against", "product.bpf")
+    assert (done.returncode, done.stdout[:14]) == (0, "proven by z3: ")
 
 
 @pytest.mark.libseccomp
