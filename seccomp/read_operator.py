@@ -28,7 +28,10 @@ def read_operator(source: Source) -> Source:
     parse_yaml(source, report)  # which refuses doubles, anchors and several documents
     if report.problems:
         raise InputError(report.arranged())
-    document = yaml.safe_load(source.text)
+    try:
+        document = yaml.safe_load(source.text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: dates and numbers out of range
+        raise InputError.of(f"{source.name}: no YAML: {' '.join(str(error).split())}") from error
     spec = document.get("spec") if isinstance(document, dict) else None
     if not isinstance(spec, dict) or document.get("kind") != _KIND:
         raise InputError.of(f"{source.name}: no {_KIND} with a `spec`")

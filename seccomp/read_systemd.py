@@ -121,7 +121,7 @@ def _filter(unit: _Unit, value: str, at: Location, implied: Collection[str]) -> 
 def _answer(word: str, native: Abi, at: Location) -> int:
     if word == "kill":
         return actions.KILL_PROCESS
-    number = int(word) if word.isascii() and word.isdecimal() else None
+    number = int(word) if re.fullmatch(r"[0-9]{1,4}", word) else None
     if word in ERRNO_NAMES:
         number = errno_number(word, native)
     if number is None or not 0 <= number <= LARGEST_ERRNO:

@@ -20,7 +20,7 @@ from .wrappers import CRUN_PROGRAM, bwrap_text, c_text
 
 _NAME = r"[A-Za-z0-9_.-]+"
 _BWRAP = re.compile(
-    rf"# bubblewrap with the policy ({_NAME}), compiled by Stockade for (\w+):\n"
+    rf"#!/bin/sh\n# bubblewrap with the policy ({_NAME}), compiled by Stockade for (\w+):\n"
     rf".*?^program='\n([\w+/=\n]+)\n'$",
     re.MULTILINE | re.DOTALL,
 )
@@ -60,7 +60,7 @@ def read_crun(source: Source, *, big_endian: bool) -> Wrapped:
 
 def read_bwrap(source: Source) -> Wrapped:
     """The program in a script of the bwrap target; raises InputError for any other script."""
-    found = _BWRAP.search(source.text)
+    found = _BWRAP.match(source.text)
     native = ABIS.get(found[2]) if found else None
     if found is None or native is None:
         raise _not_ours(source, "bwrap")

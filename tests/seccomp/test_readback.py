@@ -24,6 +24,7 @@ from stockade.readback import readings
 from stockade.seccomp.build import Build
 from stockade.seccomp.prove import Call, store
 from stockade.seccomp.read_minijail import read_minijail
+from stockade.seccomp.read_operator import read_operator
 from stockade.seccomp.read_systemd import read_dropin
 from stockade.seccomp.shortfalls import covered
 from stockade.seccomp.syscalls import FAMILIES, abi, family_of, table
@@ -240,6 +241,7 @@ X64 = "SystemCallArchitectures=x86-64"
         ([X64, "SystemCallFilter=@system-service"], "cannot be read"),
         ([X64, "SystemCallFilter=read:EPERM"], "cannot be read"),
         ([X64, "SystemCallFilter=~read:EWHAT"], "neither an errno nor `kill`"),
+        ([X64, "SystemCallFilter=~read:" + "9" * 5000], "neither an errno nor `kill`"),
         ([X64, "SystemCallFilter=~read", "NoNewPrivileges=yes"], "does not write"),
         ([X64, "SystemCallFilter=read"], "depends on what systemd's release has"),
         (["SystemCallArchitectures=vax", "SystemCallFilter=~read"], "an architecture"),
@@ -271,3 +273,20 @@ def test_crun_reads_one_program() -> None:
     doubled = '{"annotations": {}, ' + json.dumps(document)[1:]
     with pytest.raises(InternalError, match="twice"):
         prove_target("crun", doubled.encode(), policy, X86)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "kind: SeccompProfile\n",
+        "kind: SeccompProfile\nspec: [1]\n",
+        "kind: SeccompProfile\nspec: {}\nspec: {}\n",
+        "kind: SeccompProfile\nspec: {defaultAction: &a b}\n",
+        "kind: SeccompProfile\nspec: {defaultAction: 2026-13-45}\n",
+        "kind: SeccompProfile\nspec: {defaultAction: " + "9" * 5000 + "}\n",
+        "kind: Pod\nspec: {}\n",
+    ],
+)
+def test_resources_that_are_not_read(text: str) -> None:
+    with pytest.raises(InputError):
+        read_operator(Source("x.yaml", text))
