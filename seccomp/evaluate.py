@@ -63,13 +63,13 @@ def decide(
         ends = AbiFilter(abi, default, newer, numbers.last_number(abi), {})
         return Decision(numbers.nameless(ends, nr, x32_named=x32_named), None, abi, None)
     for index, rule in enumerate(seccomp.rules):
-        call = _named(rule, nr, abi)
+        call = named_by(rule, nr, abi)
         if call is not None and _applies(rule, call, abi, environment, args):
             return Decision(action_value(rule.action, abi), index, abi, name)
     return Decision(default, None, abi, name)
 
 
-def _named(rule: Rule, nr: int, abi: Abi) -> str | None:
+def named_by(rule: Rule, nr: int, abi: Abi) -> str | None:
     """The name under which the rule names this number; arm has two names for one number."""
     numbers = table(abi).by_name
     return next((call.text for call in rule.calls if numbers.get(call.text) == nr), None)
@@ -78,6 +78,13 @@ def _named(rule: Rule, nr: int, abi: Abi) -> str | None:
 def _applies(
     rule: Rule, name: str, abi: Abi, environment: Environment, args: Sequence[int]
 ) -> bool:
+    return reaches(rule, abi, environment) and (
+        rule.when is None or holds(rule.when, name, abi, args)
+    )
+
+
+def reaches(rule: Rule, abi: Abi, environment: Environment) -> bool:
+    """Whether a rule counts on this ABI and in this environment."""
     if rule.architectures is not None and all(
         architecture.text != abi.name for architecture in rule.architectures
     ):
@@ -88,7 +95,7 @@ def _applies(
         reached = environment.kernel >= rule.kernel.version
         if reached is not rule.kernel.at_least:
             return False
-    return rule.when is None or holds(rule.when, name, abi, args)
+    return True
 
 
 def holds(condition: Condition, name: str, abi: Abi, args: Sequence[int]) -> bool:

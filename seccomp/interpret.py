@@ -34,6 +34,14 @@ def interpret(profile: Profile, host: Family, environment: Environment) -> Filte
     return Filter(tuple(_abi_filter(profile, abi, counted) for abi in abis))
 
 
+def without_stub(filter_: Filter) -> Filter:
+    """What a filter is without runc's own answer to newer numbers: they get the default.
+
+    So crun and systemd have it, which leave everything to libseccomp.
+    """
+    return Filter(tuple(replace(each, newer=each.default) for each in filter_.abis))
+
+
 def for_runtime(profile: Profile, host: Family, environment: Environment) -> Profile:
     """What Docker hands to the runtime: conditions settled, the host's architectures named."""
     abis = _architectures(profile, host)

@@ -19,12 +19,15 @@ from .filter import ALWAYS, AbiFilter, Clause, Environment, Filter, Requirement
 from .hosts import Engine
 from .profile import Profile, render
 from .refusals import Refusals
+from .shortfalls import Shortfall, beyond, gaps, in_words, newer_as_default
 from .syscalls import table
 
 _ENGINE = Engine("podman", default_errno=True, listener=False)
 
 _NAMED_OTHERWISE = "mipsel64n32"
 """A host with another name in Docker's includes.arches than in libseccomp-golang, used here."""
+
+_CRUN = "under crun "
 
 
 def podman_json(policy: Policy, filter_: Filter, environment: Environment) -> str:
@@ -46,31 +49,31 @@ def podman_json(policy: Policy, filter_: Filter, environment: Environment) -> st
 
 def note(filter_: Filter, content: bytes) -> str:
     """What podman_json() could not say in this profile, in words; empty: nothing."""
+    return in_words(podman_shortfalls(filter_, content))
+
+
+def podman_shortfalls(filter_: Filter, content: bytes) -> list[Shortfall]:
+    """What podman_json() could not say in this profile."""
     first = filter_.abis[0]
     written = json.loads(content).get("defaultErrnoRet")
     if first.default == first.newer or written != first.newer & actions.NUMBER_MASK:
-        return under_crun(filter_)
-    newer = actions.describe(first.newer)
-    gaps = f"numbers that are no calls, in the gaps of the tables and -1, get {newer} too"
-    return "; ".join([gaps, *_beyond(filter_)])
+        return crun_shortfalls(filter_)
+    return [gaps(actions.describe(first.newer)), *beyond(filter_, _CRUN)]
 
 
 def under_crun(filter_: Filter) -> str:
     """What a profile with the policy's own default cannot say to crun, in words."""
+    return in_words(crun_shortfalls(filter_))
+
+
+def crun_shortfalls(filter_: Filter) -> list[Shortfall]:
+    """What a profile with the policy's own default cannot say to crun."""
     first = filter_.abis[0]
-    default, newer = actions.describe(first.default), actions.describe(first.newer)
-    said = []
-    if first.default != first.newer:
-        said.append(f"crun answers {default}, not {newer}, to numbers newer than the profile")
-    return "; ".join([*said, *_beyond(filter_)])
-
-
-def _beyond(filter_: Filter) -> list[str]:
-    """Where x32 is closed and no stub of runc's goes first, libseccomp kills for numbers beyond."""
-    named = {each.abi.name for each in filter_.abis}
-    if "x86_64" not in named or "x32" in named or actions.lets_run(filter_.abis[0].newer):
-        return []
-    return ["under crun numbers from 2^31 up, which are no calls, kill the thread"]
+    said = beyond(filter_, _CRUN)
+    if first.default == first.newer:
+        return said
+    words = actions.describe(first.default), actions.describe(first.newer)
+    return [newer_as_default(*words), *said]
 
 
 def _check(refusals: Refusals, filter_: Filter) -> None:

@@ -27,6 +27,7 @@ from .filter import Clause, Environment, Filter
 from .interpret import interpret
 from .profile import Entry, Profile
 from .refusals import LARGEST_ERRNO, Refusals
+from .shortfalls import Shortfall, beyond
 from .syscalls import Abi, Family, errno_number, table
 
 # src/shared/seccomp-util.c, seccomp_arch_to_string().
@@ -201,7 +202,7 @@ def _text(
     architectures = " ".join(ARCHITECTURES[each.abi.name] for each in filter_.abis)
     lines = [
         f"# The policy {policy.name}, compiled by Stockade. Empty assignments undo earlier ones.",
-        *_corner(filter_, family, default),
+        *_corner(filter_, default),
         "[Service]",
         "SystemCallArchitectures=",
         f"SystemCallArchitectures={architectures}",
@@ -214,10 +215,14 @@ def _text(
     return "\n".join(lines) + "\n"
 
 
-def _corner(filter_: Filter, family: Family, default: int) -> list[str]:
+def systemd_shortfalls(filter_: Filter) -> list[Shortfall]:
+    """What the drop-in's comment says."""
+    return beyond(filter_, "")
+
+
+def _corner(filter_: Filter, default: int) -> list[str]:
     """Said where x32 is closed: libseccomp takes numbers from 2^31 for it too."""
-    named = {each.abi.name for each in filter_.abis}
-    if family.native.name != "x86_64" or "x32" in named or default == actions.ALLOW:
+    if not systemd_shortfalls(filter_):
         return []
     return [
         "# Numbers from 0x80000000 up, which are no calls, kill the thread like those of x32; the",

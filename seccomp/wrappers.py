@@ -72,12 +72,17 @@ def bwrap_script(policy: Policy, program: Program, native: Abi) -> str:
             policy.at,
             "use the c target, whose loader gives you the listener, or decide without notify",
         )
+    return bwrap_text(policy.name, program, native)
+
+
+def bwrap_text(name: str, program: Program, native: Abi) -> str:
+    """The script with a program in it, of a policy with this name."""
     raw = bpf.encode(program, big_endian=native.big_endian)
     lines = "\n".join(textwrap.wrap(base64.b64encode(raw).decode(), 96))
     return f"""\
 #!/bin/sh
-# bubblewrap with the policy {policy.name}, compiled by Stockade for {native.name}:
-#   sh {policy.name}.bwrap.sh --ro-bind / / --dev /dev COMMAND
+# bubblewrap with the policy {name}, compiled by Stockade for {native.name}:
+#   sh {name}.bwrap.sh --ro-bind / / --dev /dev COMMAND
 # Takes bwrap's arguments; another --seccomp among them is an error, not a replacement.
 set -eu
 program='
@@ -94,7 +99,12 @@ printf '%s' "$program" | base64 -d | {{
 
 def c_header(policy: Policy, program: Program, abis: tuple[Abi, ...]) -> str:
     """A header with the program and a loader."""
-    name = re.sub(r"\W", "_", policy.name)
+    return c_text(policy.name, program, abis)
+
+
+def c_text(policy: str, program: Program, abis: tuple[Abi, ...]) -> str:
+    """The header with a program in it, of a policy with this name."""
+    name = re.sub(r"\W", "_", policy)
     name = f"_{name}" if name[0].isdigit() else name
     guard = f"STOCKADE_{name.upper()}_H"
     macros = sorted({f"defined({_MACROS[each.name]})" for each in abis})
@@ -103,7 +113,7 @@ def c_header(policy: Policy, program: Program, abis: tuple[Abi, ...]) -> str:
     )
     listens = _LISTENER if notifies(program) else ""
     return _HEADER.format(
-        policy=policy.name,
+        policy=policy,
         abis=", ".join(each.name for each in abis),
         guard=guard,
         macros=" || ".join(macros),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 from .policies.errors import InputError, InternalError
 from .policies.model import Policy
-from .seccomp import actions, numbers
+from .seccomp import actions, numbers, smt
 from .seccomp.bpf import Program
 from .seccomp.build import Build, abi_called
 from .seccomp.calls import ResolvedCall
@@ -15,13 +16,16 @@ from .seccomp.diagram import ARCHITECTURE, INSTRUCTION_POINTER, NUMBER, Diagrams
 from .seccomp.evaluate import decide
 from .seccomp.explain import explain_filter, written
 from .seccomp.filter import Environment, Filter, resolve
-from .seccomp.interpret import interpret
+from .seccomp.interpret import interpret, without_stub
 from .seccomp.lower import lower
 from .seccomp.profile import Profile
 from .seccomp.prove import Call
 from .seccomp.prove_filter import meaning_of_filter
 from .seccomp.prove_program import meaning_of_program
+from .seccomp.shortfalls import closes_x32, is_beyond, killed_beyond
 from .seccomp.simulate import SeccompData, simulate
+from .seccomp.smt_policy import filter_term, policy_term
+from .seccomp.smt_program import program_term
 from .seccomp.syscalls import ABIS, FAMILIES, Abi, table
 
 
@@ -40,10 +44,17 @@ class Side:
     """One of two things that are compared."""
 
     name: str
-    meaning: int
-    """A node of the store."""
+    diagram: Callable[[], int]
+    """Makes its meaning, a node of the store; raises TooComplexError."""
+    term: smt.Meaning
+    """Makes its meaning for the second engine."""
     answer: Callable[[Call], Answer]
     """Its own evaluator, which knows nothing of diagrams."""
+
+    @property
+    def meaning(self) -> int:
+        """A node of the store, made the first time; raises TooComplexError."""
+        return self.diagram()
 
     def ask(self, diagrams: Diagrams, call: Call) -> Answer:
         """The evaluator's answer.
@@ -85,14 +96,20 @@ def policy_side(
         return Answer(found.value, f"{rule.route} at {rule.at}")
 
     filter_ = resolve(lower(policy, build), environment)
-    return Side(name, meaning_of_filter(filter_, diagrams), answer)
+    term = policy_term(policy, build, environment)
+    return Side(name, _of_filter(filter_, diagrams), term, answer)
 
 
 def filter_side(name: str, filter_: Filter, diagrams: Diagrams, profile: Profile) -> Side:
     """A profile as an engine reads it on one kind of host."""
     if profile.disabled:
         reason = "it is empty, so the engine uses no filter"
-        return Side(name, diagrams.leaf(actions.ALLOW), lambda _: Answer(actions.ALLOW, reason))
+        return Side(
+            name,
+            lambda: diagrams.leaf(actions.ALLOW),
+            lambda known: known.number(actions.ALLOW),
+            lambda _: Answer(actions.ALLOW, reason),
+        )
 
     def answer(call: Call) -> Answer:
         abi = abi_through(call)
@@ -103,7 +120,41 @@ def filter_side(name: str, filter_: Filter, diagrams: Diagrams, profile: Profile
             return Answer(said.value, said.because)
         return Answer(said.value, f"syscalls[{said.rule}] at {profile.entries[said.rule].at}")
 
-    return Side(name, meaning_of_filter(filter_, diagrams), answer)
+    return Side(name, _of_filter(filter_, diagrams), filter_term(filter_), answer)
+
+
+def unaided_side(name: str, filter_: Filter, diagrams: Diagrams, profile: Profile) -> Side:
+    """A profile as libseccomp compiles it without runc's part: for crun and for systemd."""
+    side = filter_side(name, without_stub(filter_), diagrams, profile)
+    if profile.disabled or not closes_x32(filter_):
+        return side
+
+    def answer(call: Call) -> Answer:
+        if call.arch == ABIS["x86_64"].audit_arch and is_beyond(call.nr):
+            return Answer(numbers.FOREIGN, "libseccomp takes numbers from 2^31 up for x32's")
+        return side.answer(call)
+
+    def term(known: smt.Symbols) -> smt.Term:
+        there = known.arch == known.number(ABIS["x86_64"].audit_arch)
+        above = known.inside(known.nr, 1 << 31, numbers.NO_CALL - 1)
+        foreign = known.number(numbers.FOREIGN)
+        return known.z3.If(known.z3.And(there, above), foreign, side.term(known))
+
+    diagram = cache(lambda: killed_beyond(diagrams, side.meaning))
+    return Side(name, diagram, term, answer)
+
+
+def jail_side(name: str, filter_: Filter, diagrams: Diagrams) -> Side:
+    """A minijail policy, whose clauses have their lines for rules."""
+
+    def answer(call: Call) -> Answer:
+        abi = abi_through(call)
+        if abi is None:
+            return Answer(numbers.FOREIGN, _nobody(call, filter_))
+        said = explain_filter(filter_, abi, _resolved(call, abi))
+        return Answer(said.value, said.because if said.rule is None else f"line {said.rule}")
+
+    return Side(name, _of_filter(filter_, diagrams), filter_term(filter_), answer)
 
 
 def program_side(name: str, program: Program, diagrams: Diagrams, *, big_endian: bool) -> Side:
@@ -114,7 +165,12 @@ def program_side(name: str, program: Program, diagrams: Diagrams, *, big_endian:
         result = simulate(program, data, big_endian=big_endian)
         return Answer(result.value, f"instruction {result.last:04}")
 
-    return Side(name, meaning_of_program(program, diagrams, big_endian=big_endian), answer)
+    diagram = cache(lambda: meaning_of_program(program, diagrams, big_endian=big_endian))
+    return Side(name, diagram, program_term(program, big_endian=big_endian), answer)
+
+
+def _of_filter(filter_: Filter, diagrams: Diagrams) -> Callable[[], int]:
+    return cache(lambda: meaning_of_filter(filter_, diagrams))
 
 
 def interpreted(

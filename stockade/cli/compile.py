@@ -205,7 +205,9 @@ def _proven(policy: Policy, made: Iterable[tuple[str, bytes]], request: Request)
         for proof in failed:
             click.echo(proof_in_words(proof), err=True)
         if not failed:
-            click.echo(f"proven: {file} equals {policy.name}", err=True)
+            but = next((proof.but for proof in proofs if proof.but), "")
+            words = f"proven: {file} equals {policy.name}" + (f", but: {but}" if but else "")
+            click.echo(fill(words, 79, subsequent_indent="  ") if but else words, err=True)
         proven = proven and not failed
     if not proven:
         click.echo("nothing was written", err=True)

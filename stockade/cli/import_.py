@@ -17,7 +17,7 @@ from ..seccomp.check import check
 from ..seccomp.lift import lift
 from ..seccomp.prove import difference, store
 from .files import write_all
-from .inputs import InputKind, kind_of
+from .inputs import InputKind, form_of, kind_of
 from .options import environment_options, read_request
 from .prove import proof_in_words
 from .sides import read_sides
@@ -55,7 +55,7 @@ def command(
     includes and excludes are settled. Nothing is written unless the policy is proven to equal
     FILE for every call.
     """
-    if kind_of(file) is InputKind.POLICY:
+    if form_of(file) is None and kind_of(file) is InputKind.POLICY:
         raise InputError.of(f"`{printable(file)}` is a policy already")
     request = read_request(architectures, capabilities, kernel)
     diagrams = store()

@@ -11,6 +11,8 @@ from ..policies.nodes import MappingNode
 from ..policies.problems import Report
 from ..policies.reading import read_source
 from ..policies.source import Source
+from ..seccomp.read_operator import is_operator_text
+from ..seccomp.read_wrappers import is_crun_text
 from .programs import is_process
 
 
@@ -40,6 +42,36 @@ def kind_of(reference: str) -> InputKind:
     )
 
 
+class Form(Enum):
+    """What else can be proven and compared: files that wrap a program, or say it in other words."""
+
+    CRUN = "crun"
+    BWRAP = "bwrap"
+    C = "c"
+    OPERATOR = "kubernetes-spo"
+    SYSTEMD = "systemd"
+    MINIJAIL = "minijail"
+
+
+_FORMS = {
+    ".sh": Form.BWRAP, ".h": Form.C, ".conf": Form.SYSTEMD, ".policy": Form.MINIJAIL,
+}  # fmt: skip
+
+
+def form_of(reference: str) -> Form | None:
+    """The form, by the file's ending, and of JSON and YAML by what is in it; None: another kind."""
+    if is_process(reference):
+        return None
+    suffix = Path(reference).suffix
+    if suffix in _FORMS:
+        return _FORMS[suffix]
+    if suffix == ".json" and is_crun_text(profile_source(reference).text):
+        return Form.CRUN
+    if suffix in (".yaml", ".yml") and is_operator_text(profile_source(reference).text):
+        return Form.OPERATOR
+    return None
+
+
 def profile_source(reference: str) -> Source:
-    """The text of a JSON profile."""
+    """The text of a JSON profile, or of another form."""
     return read_source(Path(reference))

@@ -123,11 +123,51 @@ def test_nothing_that_is_not_proven_is_written(stockade, files, tmp_path):
     assert not (tmp_path / "web.bpf").exists()
 
 
-def test_a_form_that_nothing_reads_back_is_not_proven(stockade, files, tmp_path):
-    done = stockade("compile", "web.yaml", "--target", "c", "--check")
+UNIT = OLD.replace("  architectures", "  newer: default\n  architectures").replace(
+    "    - allow: socket\n      when: family in {AF_UNIX, AF_INET}\n", "    - allow: execve\n"
+)
+JAIL = (
+    OLD.replace("default: deny", "default: kill-thread\n  newer: default")
+    .replace("x86_64, x86", "x86_64")
+    .replace("socketcall, ", "")
+)
+FORMS = [
+    ("crun", "crun.json", OLD, True),
+    ("bwrap", "bwrap.sh", OLD, True),
+    ("c", "h", OLD, True),
+    ("kubernetes-spo", "kubernetes-spo.yaml", OLD, True),
+    ("systemd", "systemd.conf", UNIT, False),  # beyond 2^31: the drop-in says so itself
+    ("minijail", "policy", JAIL, True),
+]
+
+
+@pytest.mark.parametrize(("target", "suffix", "text", "equal"), FORMS, ids=[f[0] for f in FORMS])
+def test_every_other_form(stockade, tmp_path, target, suffix, text, equal):
+    """Compiled with a proof, and proven again from the file by its name alone."""
+    (tmp_path / "web.yaml").write_text(text)
+    done = stockade("compile", "web.yaml", "--target", target, "--check")
+    assert done.returncode == 0, done.stderr
+    assert f"proven: web.{suffix} equals web" in done.stderr
+    assert ("numbers from 2^31 up" in done.stderr) is (target in ("systemd", "kubernetes-spo"))
+    made = f"web.{suffix}"
+    done = stockade("prove", made, "--against", "web.yaml")
+    assert done.returncode == (not equal), done.stdout
+    assert equal or "#2147483648\n    kill-thread, says web.systemd.conf" in done.stdout
+    assert stockade("prove", made, "--against", "web.yaml", "--no-wider").returncode == 0
+    (tmp_path / "less.yaml").write_text(text.replace("write, ", ""))
+    done = stockade("prove", made, "--against", "less.yaml", "--no-wider")
     assert done.returncode == 1
-    assert "nothing here reads this form back" in done.stderr
-    assert not (tmp_path / "web.h").exists()
+    assert "write" in done.stdout
+    done = stockade("prove", made)
+    assert (done.returncode, "name it with --against" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["x.sh", "x.h", "x.conf", "x.policy"])
+def test_a_file_of_another_hand_is_refused(stockade, files, tmp_path, name):
+    (tmp_path / name).write_text("#!/bin/sh\nexec true\n")
+    done = stockade("prove", name, "--against", "web.yaml")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert name in done.stderr
 
 
 NO_VSOCK = {
@@ -181,7 +221,8 @@ def test_an_empty_profile_is_no_filter_at_all(stockade, files, tmp_path):
     assert "the engine uses no filter" in done.stdout
 
 
-def test_what_cannot_be_decided_is_never_equal(stockade, files, tmp_path):
+@pytest.fixture
+def product(tmp_path):
     """The product of two arguments: beyond diagrams."""
     instructions = [
         (0x20, 0, 0, 16), (0x07, 0, 0, 0), (0x20, 0, 0, 24), (0x2C, 0, 0, 0),
@@ -189,11 +230,36 @@ def test_what_cannot_be_decided_is_never_equal(stockade, files, tmp_path):
     ]  # fmt: skip
     raw = b"".join(struct.pack("<HBBI", *each) for each in instructions)
     (tmp_path / "product.bpf").write_bytes(raw)
-    done = stockade("prove", "product.bpf", "--against", "web.yaml")
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['z3'] = None\n")
+    return f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"
+
+
+def test_what_cannot_be_decided_is_never_equal(stockade, files, product):
+    done = stockade("prove", "product.bpf", "--against", "web.yaml", PYTHONPATH=product)
     assert done.returncode == 1
-    assert done.stdout.startswith("not proven: ")
+    assert done.stdout == (
+        "not proven: product.bpf equals web.yaml: it is too complex to decide; with stockade[prove]"
+        " z3 would try\n"
+    )
     done = stockade("diff", "product.bpf", "web.yaml", "--fail-on", "widen")
     assert (done.returncode, done.stdout) == (1, "")
+    done = stockade("prove", "web.yaml", "--engine", "z3", PYTHONPATH=product)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "pip install 'stockade[prove]'" in done.stderr
+
+
+def test_the_second_engine(stockade, files, product, tmp_path):
+    pytest.importorskip("z3")
+    (tmp_path / "sitecustomize.py").unlink()
+    done = stockade("prove", "web.yaml", "--engine", "z3")
+    assert (done.returncode, done.stdout.count("proven by z3: ")) == (0, 3)
+    done = stockade("prove", "web.bpf", "--against", "new.yaml", "--engine", "z3")
+    assert done.returncode == 1
+    assert "says web.bpf" in done.stdout
+    done = stockade("prove", "product.bpf", "--against", "web.yaml")
+    assert (done.returncode, done.stdout[:7]) == (1, "not so:")
+    done = stockade("prove", "product.bpf", "--against", "product.bpf")
+    assert (done.returncode, done.stdout[:14]) == (0, "proven by z3: ")
 
 
 @pytest.mark.libseccomp

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -70,26 +71,38 @@ class KernelVerdicts:
         self.harness = harness
 
     def __call__(self, program: bytes, calls: Sequence[Call]) -> list[int]:
-        codes = {value for _, value in _returns(program)}
-        for value in codes:
-            if value & _ACTION_MASK != _RET_ERRNO or not 1 <= value & _DATA_MASK <= _MAX_ERRNO:
-                raise ValueError(f"RET {value:#x} is not ERRNO with a code: rewrite_returns first")
-        for kind, nr, _ in calls:
-            if kind == SYSCALL and nr in UNFILTERABLE:
-                raise ValueError(f"the kernel ignores filters for system call {nr}")
-        packed = b"".join([_CALL.pack(kind, nr, *args) for kind, nr, args in calls])
-        header = struct.pack("=II", len(program) // _INSTRUCTION.size, len(calls))
-        done = subprocess.run([self.harness], input=header + program + packed, capture_output=True)
+        [verdicts] = self.of_many([(program, calls)])
+        return verdicts
+
+    def of_many(self, asked: Sequence[tuple[bytes, Sequence[Call]]]) -> list[list[int]]:
+        """The same for many programs, each loaded in a child of one process."""
+        parts = []
+        for program, calls in asked:
+            for value in {value for _, value in _returns(program)}:
+                if value & _ACTION_MASK != _RET_ERRNO or not 1 <= value & _DATA_MASK <= _MAX_ERRNO:
+                    raise ValueError(
+                        f"RET {value:#x} is not ERRNO with a code: rewrite_returns first"
+                    )
+            for kind, nr, _ in calls:
+                if kind == SYSCALL and nr in UNFILTERABLE:
+                    raise ValueError(f"the kernel ignores filters for system call {nr}")
+            parts += [struct.pack("=II", len(program) // _INSTRUCTION.size, len(calls)), program]
+            parts += [_CALL.pack(kind, nr, *args) for kind, nr, args in calls]
+        done = subprocess.run([self.harness], input=b"".join(parts), capture_output=True)
         if done.returncode:
             raise RuntimeError(done.stderr.decode(errors="replace").strip())
-        verdicts = [-result for (result,) in struct.iter_unpack("=q", done.stdout)]
-        foreign = {verdict for verdict in set(verdicts) if _RET_ERRNO | verdict not in codes}
-        if foreign:
-            where = next(i for i, verdict in enumerate(verdicts) if verdict in foreign)
-            raise RuntimeError(
-                f"call {calls[where]} gave {-verdicts[where]}, which is no return of the program"
-            )
-        return verdicts
+        results = struct.iter_unpack("=q", done.stdout)
+        found = []
+        for program, calls in asked:
+            codes = {value for _, value in _returns(program)}
+            verdicts = [-result for (result,) in islice(results, len(calls))]
+            for call, verdict in zip(calls, verdicts, strict=True):
+                if _RET_ERRNO | verdict not in codes:
+                    raise RuntimeError(
+                        f"call {call} gave {-verdict}, which is no return of the program"
+                    )
+            found.append(verdicts)
+        return found
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
 /*
- * What does this kernel decide? Loads one filter and makes many calls under it.
+ * What does this kernel decide? Loads filters, each in a child of its own, and makes many calls
+ * under them.
  *
- * stdin:  uint32 instructions, uint32 calls, struct sock_filter[instructions], struct call[calls]
- * stdout: int64[calls], the raw result of each call
+ * stdin:  for each filter uint32 instructions, uint32 calls, struct sock_filter[instructions],
+ *         struct call[calls]
+ * stdout: int64[calls], the raw result of each call, filter by filter
  *
  * Every RET of the filter must be ERRNO with a code (the caller rewrites them), so no call is ever
  * carried out, not even exit: the child ends itself by an illegal instruction.
@@ -64,10 +66,9 @@ static void child(const struct sock_fprog *program, const struct call *calls, ui
     __builtin_trap(); /* ud2 */
 }
 
-int main(void)
+static void ask(const uint32_t sizes[2])
 {
-    uint32_t sizes[2];
-    if (fread(sizes, sizeof sizes, 1, stdin) != 1 || sizes[0] > 0xffff)
+    if (sizes[0] > 0xffff)
         fail("bad header");
     struct sock_fprog program = {(unsigned short)sizes[0],
                                  read_items(sizes[0], sizeof(struct sock_filter))};
@@ -102,7 +103,22 @@ int main(void)
         fprintf(stderr, "\n");
         exit(4);
     }
-    if (fwrite(report->results, sizeof(int64_t), count, stdout) != count || fflush(stdout) != 0)
+    if (fwrite(report->results, sizeof(int64_t), count, stdout) != count)
         fail("write");
+    munmap(report, size);
+    free((void *)calls);
+    free(program.filter);
+}
+
+int main(void)
+{
+    uint32_t sizes[2];
+    size_t found;
+    while ((found = fread(sizes, sizeof sizes[0], 2, stdin)) == 2) {
+        fflush(stdout); /* nothing that a child could write again */
+        ask(sizes);
+    }
+    if (found != 0 || ferror(stdin) || fflush(stdout) != 0)
+        fail("bad input or output");
     return 0;
 }
