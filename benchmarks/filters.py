@@ -228,8 +228,8 @@ def targets(three: dict[str, Row], one: dict[str, Row]) -> None:
     found = [
         ("instructions, three ABIs: default", cached.instructions, 320),
         ("instructions, x86_64 only: default", one["stockade cached"].instructions, 81),
-        ("executed, judge, legacy, its frequencies shipped", legacy.judge, 7.4),
-        ("executed, judge, legacy, --frequencies judge.tsv", mine.judge, 7.4),
+        ("executed, judge, legacy", legacy.judge, 7.4),
+        ("the same with --frequencies judge.tsv", mine.judge, 7.4),
         ("executed, all allowed alike, legacy", legacy.allowed, 9.4),
         ("executed, uncached, default", cached.uncached, 9.3),
         ("proof, s", proven, 1),
