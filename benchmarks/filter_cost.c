@@ -3,9 +3,8 @@
  * usage: filter_cost FORKS CALLS < program     (an array of struct sock_filter; empty: no filter)
  *
  * Prints the median nanoseconds of FORKS seccomp(2) calls, each in a child of its own, then those
- * per call of CALLS calls each: getppid (allowed, from the kernel's cache), personality with
- * 0xffffffff (allowed after a look at its argument), keyctl (denied). Loops are run five times; the
- * least counts, because whatever disturbs them only makes them longer.
+ * per call of CALLS calls each, medians of nine rounds: getppid (allowed, from the kernel's cache), personality with
+ * 0xffffffff (allowed after a look at its argument), keyctl (denied).
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -17,6 +16,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#define ROUNDS 9
 
 static long now(void)
 {
@@ -41,15 +42,15 @@ static long attach(struct sock_fprog *program)
 
 static double loop(long number, unsigned long argument, long calls)
 {
-	double best = 1e18;
-	for (int run = 0; run < 5; run++) {
+	long rounds[ROUNDS];
+	for (int round = 0; round < ROUNDS; round++) {
 		long start = now();
 		for (long i = 0; i < calls; i++)
 			syscall(number, argument, 0, 0, 0, 0);
-		double each = (double)(now() - start) / calls;
-		best = each < best ? each : best;
+		rounds[round] = now() - start;
 	}
-	return best;
+	qsort(rounds, ROUNDS, sizeof *rounds, ascending);
+	return (double)rounds[ROUNDS / 2] / calls;
 }
 
 int main(int argc, char **argv)

@@ -14,6 +14,13 @@ from typing import Any
 from stockade.seccomp import bpf
 from stockade.seccomp.kernel import loaded
 
+#: crun 1.8 refuses hosts where cgroup v2 has controllers beside v1: it does not see that here.
+NO_UNIFIED = (
+    *("unshare", "--mount", "sh", "-c"),
+    'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"',
+    "sh",
+)
+
 
 def loaded_by(runtime: str, seccomp: dict[str, Any]) -> bpf.Program:
     """The filter of a container that `runtime` starts with this OCI profile."""
@@ -33,7 +40,7 @@ def loaded_by(runtime: str, seccomp: dict[str, Any]) -> bpf.Program:
         config["linux"]["namespaces"] = [n for n in namespaces if n["type"] != "cgroup"]
         config["mounts"] = [m for m in config["mounts"] if m["type"] != "cgroup"]
         (bundle / "config.json").write_text(json.dumps(config))
-        base = [runtime, "--root", str(state)]
+        base = [*NO_UNIFIED, runtime, "--root", str(state)]
         with (Path(directory) / "log").open("w+b") as log:
             done = subprocess.run(
                 [*base, "run", "--detach", "--bundle", str(bundle), name],

@@ -42,7 +42,7 @@ PRESETS = {
     preset.name: preset
     for preset in (
         Preset("cached", cached=1, filtered=400, known=1_000, argument=40_000, instruction=20_000),
-        Preset("legacy", cached=20, filtered=20, known=20_000, argument=40_000, instruction=1_000),
+        Preset("legacy", cached=20, filtered=20, known=12_500, argument=40_000, instruction=1_000),
         Preset("size", cached=0, filtered=0, known=1, argument=1, instruction=1_000_000),
     )
 }

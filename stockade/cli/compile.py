@@ -68,7 +68,7 @@ Then: docker run --security-opt seccomp=web.docker.json IMAGE
 )  # fmt: skip
 @click.option(
     "--frequencies", metavar="FILE",
-    help="How often calls are made: JSON, {\"read\": 0.1, ...}. Default: what programs usually do.",
+    help="How often calls are made: lines `read 94775`, or JSON. Default: what is usual.",
 )  # fmt: skip
 @click.option(
     "--check", "proving", is_flag=True,

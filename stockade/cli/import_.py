@@ -27,7 +27,7 @@ Examples:
   stockade import profile.json > web.yaml
   stockade import profile.json --cap docker --name web -o web.yaml
   stockade import dumped.bpf -o web.yaml
-  stockade import pid:4711 --name web  (what a process has loaded)
+  stockade import --pid 4711 --name web  (what a process has loaded)
 
 \b
 Exit status: 0 written; 1 the language cannot say it exactly, nothing is
@@ -36,12 +36,14 @@ written; 2 bad input.
 
 
 @click.command("import", epilog=_EPILOG)
-@click.argument("file")
+@click.argument("file", required=False)
+@click.option("--pid", type=click.IntRange(1), metavar="N", help="The same as pid:N for FILE.")
 @click.option("-o", "output", default="-", metavar="FILE", help="Where it goes. Default: stdout.")
 @click.option("--name", metavar="NAME", help="The policy's name. Default: the file's.")
 @environment_options
 def command(
-    file: str,
+    file: str | None,
+    pid: int | None,
     output: str,
     name: str | None,
     architectures: tuple[str, ...],
@@ -55,6 +57,9 @@ def command(
     includes and excludes are settled. Nothing is written unless the policy is proven to equal
     FILE for every call.
     """
+    if (file is None) is (pid is None):
+        raise InputError.of("a FILE or --pid is wanted, one of them")
+    file = file if file is not None else f"pid:{pid}"
     if form_of(file) is None and kind_of(file) is InputKind.POLICY:
         raise InputError.of(f"`{printable(file)}` is a policy already")
     request = read_request(architectures, capabilities, kernel)

@@ -320,3 +320,10 @@ def test_what_the_language_cannot_say_is_not_written(stockade, files, tmp_path):
     assert done.stderr
     assert not (tmp_path / "out.yaml").exists()
     assert stockade("import", "web.yaml").returncode == 2
+
+
+@pytest.mark.parametrize("words", [(), ("web.bpf", "--pid", "1")])
+def test_import_takes_a_file_or_a_process(stockade, files, words):
+    done = stockade("import", *words)
+    assert done.returncode == 2
+    assert "a FILE or --pid is wanted" in done.stderr

@@ -63,6 +63,8 @@ def test_what_runs_is_what_was_written(policy: str, sleeper: int, tmp_path: Path
     assert done.returncode == 1
     assert "when personality == 0x20008" in done.stdout
     done = stockade("import", f"pid:{sleeper}", "--name", "again")
+    same = stockade("import", "--pid", str(sleeper), "--name", "again")
+    assert same.stdout == done.stdout
     assert "- deny: personality\n" in done.stdout, done.stderr
 
 

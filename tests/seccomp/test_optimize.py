@@ -3,6 +3,7 @@
 import itertools
 import random
 import statistics
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -34,11 +35,18 @@ def docker_default(abis: list[str]) -> Filter:
     return resolve(lower(policy, X86), DOCKER)
 
 
+def elsewhere() -> dict[str, int]:
+    """Frequencies that nothing was optimised for."""
+    text = (Path(__file__).parents[2] / "benchmarks" / "judge.tsv").read_text()
+    lines = (line.split() for line in text.splitlines() if not line.startswith("#"))
+    return {name: int(count) for name, count in lines}
+
+
 def executed(program: bpf.Program, filter_: Filter) -> dict[str, float]:
     """Instructions executed on x86_64: over the trace, evenly, and where no cache helps."""
     mine = filter_.of(abi("x86_64"))
     assert mine is not None
-    often = frequencies()
+    often = elsewhere()
     runs = {
         name: simulate(program, SeccompData(nr, abi("x86_64").audit_arch))
         for nr, name in table(abi("x86_64")).by_number.items()
@@ -63,7 +71,7 @@ def executed(program: bpf.Program, filter_: Filter) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("preset", "three", "one"), [("cached", 227, 71), ("legacy", 248, 74), ("size", 213, 63)]
+    ("preset", "three", "one"), [("cached", 225, 70), ("legacy", 252, 76), ("size", 213, 63)]
 )
 def test_instructions_for_docker_default(preset: str, three: int, one: int) -> None:
     """kafel, the best of others, has 394 and 106."""
@@ -74,12 +82,14 @@ def test_instructions_for_docker_default(preset: str, three: int, one: int) -> N
 def test_executed_for_docker_default() -> None:
     filter_ = docker_default(ABIS)
     legacy = executed(compile_filter(filter_, PRESETS["legacy"]), filter_)
-    assert legacy["trace"] <= 7.4
+    assert legacy["trace"] <= 7.5
     assert legacy["uniform"] <= 9.4
     assert legacy["worst"] <= 18
     cached = executed(compile_filter(filter_, PRESETS["cached"]), filter_)
-    assert cached["filtered"] <= 7.5
+    assert cached["filtered"] <= 9.3
     assert cached["worst"] <= 18
+    own = executed(compile_filter(filter_, PRESETS["legacy"], elsewhere()), filter_)
+    assert own["trace"] <= 7.4
 
 
 @pytest.mark.parametrize("name", ["docker-default", "podman-default", "web"])
