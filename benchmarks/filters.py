@@ -1,12 +1,12 @@
 """The filters' figures: `make bench-seccomp`.
 
-The same profile, Docker's default with Docker's capabilities, as Stockade compiles it and as others
-do, all in one run on this machine: instructions; how many are executed on x86_64, over a trace
-of other programs than the shipped one (judge.tsv; the mix was chosen with an eye on it), over the shipped one, over every call that is allowed
-alike, and over those of the first trace that the kernel cannot answer from its cache; how long the
-kernel takes to attach it, and what calls cost under it. With root, the filter that runc and crun
-really load is taken out of a running container. A peer that cannot be had here says so in its
-row. Nothing is asserted.
+The same profile, Docker's default with Docker's capabilities, as Stockade compiles it and as
+others do, all in one run on this machine: instructions; how many are executed on x86_64, over a
+trace of other programs than the shipped one (judge.tsv; the mix was chosen with an eye on it),
+over the shipped one, over every call that is allowed alike, and over those of the first trace
+that the kernel cannot answer from its cache; how long the kernel takes to attach it, and what
+calls cost under it. With root, the filter that runc and crun really load is taken out of a
+running container. A peer that cannot be had here says so in its row. Nothing is asserted.
 """
 
 from __future__ import annotations
