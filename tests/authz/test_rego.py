@@ -74,7 +74,7 @@ def test_it_is_formatted(opa: Opa) -> None:
 
 
 def test_its_tests_pass_in_opa(opa: Opa) -> None:
-    done = opa("test", "--format", "json")
+    done = opa("test", "--timeout", "120s", "--format", "json")
     results = json.loads(done.stdout)
     assert [each["name"] for each in results if each.get("fail") or each.get("error")] == []
     assert done.returncode == 0
@@ -82,7 +82,7 @@ def test_its_tests_pass_in_opa(opa: Opa) -> None:
 
 
 def test_its_tests_cover_it(opa: Opa) -> None:
-    done = opa("test", "--coverage", "--format", "json")
+    done = opa("test", "--timeout", "120s", "--coverage", "--format", "json")
     assert done.returncode == 0, done.stdout
     files = {Path(name).name: lines for name, lines in json.loads(done.stdout)["files"].items()}
     shipped = shipped_modules()

@@ -110,7 +110,11 @@ def _rego(ready: Ready) -> int:
         for at, (_, text) in enumerate(texts):
             (Path(name) / f"{at:03}.rego").write_text(text)
         done = subprocess.run(
-            [program, "test", name], capture_output=True, text=True, timeout=300, check=False
+            [program, "test", "--timeout", "60s", name],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
         )
     if done.returncode:
         click.echo(done.stdout + done.stderr, nl=False)
