@@ -1,10 +1,9 @@
 """docs/userns.md says what is so: its commands print what they show, its checks exist."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from pages import blocks, commands, output
 
 from stockade.lint.registry import BY_ID
 
@@ -12,31 +11,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "userns.md").read_text("utf-8")
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-
 def test_commands_print_what_is_shown(tmp_path: Path) -> None:
-    (policy,) = blocks("yaml")
+    (policy,) = blocks(PAGE, "yaml")
     (tmp_path / "hosts.yaml").write_text(policy)
-    scripts = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
-    shown = 0
-    for block in blocks("console"):
-        parts = re.split(r"^\$ (.*\n)", block, flags=re.MULTILINE)
-        for command, expected in zip(parts[1::2], parts[2::2], strict=True):
-            done = subprocess.run(
-                ["bash", "-c", command],
-                cwd=tmp_path,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            shown += 1
-            # What is shown may be the beginning.
-            assert done.stdout.startswith(expected), f"$ {command}\n{done.stdout}"
-    assert shown > 8
+    shown = commands(PAGE)
+    assert len(shown) > 8
+    for command, expected in shown:
+        found = output(command, tmp_path)
+        # What is shown may be the beginning.
+        assert found.startswith(expected), f"$ {command}\n{found}"
 
 
 def test_checks_that_are_named_exist() -> None:

@@ -3,12 +3,11 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pages import blocks, commands, output
 
 from stockade.runtime.arguments import HELP
 from stockade.userns.targets import DEFAULTS, TARGETS
@@ -17,37 +16,15 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "userns-targets.md").read_text("utf-8")
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-
 @pytest.mark.userns
 def test_console_blocks(tmp_path: Path, require: Callable[[object, str], None]) -> None:
     require(shutil.which("runc"), "needs runc")
     require(os.geteuid() == 0, "the registry of a tree is kept by root")
-    (tmp_path / "hosts.yaml").write_text(blocks("yaml")[0])
-    scripts = Path(sys.executable).parent
-    environment = {
-        **os.environ,
-        "PATH": f"{scripts}:{os.environ['PATH']}:/usr/sbin",
-        "LC_ALL": "C.UTF-8",
-    }
-    commands: list[tuple[str, str]] = []
-    for block in blocks("console"):
-        parts = re.split(r"^\$ (.*\n)", block, flags=re.MULTILINE)
-        commands += zip(parts[1::2], parts[2::2], strict=True)
-    assert len(commands) > 8
-    for command, expected in commands:
-        done = subprocess.run(
-            ["bash", "-c", command],
-            cwd=tmp_path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-        )
-        assert done.stdout == expected, f"$ {command}"
+    (tmp_path / "hosts.yaml").write_text(blocks(PAGE, "yaml")[0])
+    shown = commands(PAGE)
+    assert len(shown) > 8
+    for command, expected in shown:
+        assert output(command, tmp_path) == expected, f"$ {command}"
 
 
 def test_every_target_has_a_row() -> None:
