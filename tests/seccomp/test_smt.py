@@ -4,6 +4,7 @@ import itertools
 import random
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -86,8 +87,10 @@ def test_both_engines_agree(sound_policies: Iterable[tuple[str, Policy]]) -> Non
                 if found is not None:
                     refuted += 1
                     trial = found.arch, found.nr, found.arguments
+                    # A mutant may look at the instruction pointer, which no policy does.
+                    shown = replace(data(trial), instruction_pointer=found.instruction_pointer)
                     said, wanted = (
-                        simulate(program, data(trial)).value,
+                        simulate(program, shown).value,
                         answer(policy, X86, BARE, trial),
                     )
                     assert said != wanted, text
@@ -182,7 +185,7 @@ def test_what_takes_too_long_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> N
         Instruction(bpf.RET, k=0x7FFF0000),
     )
     program = bpf.decode(bpf.encode(program, big_endian=False))
-    monkeypatch.setattr(smt, "SECONDS", 0.3)
+    monkeypatch.setattr(smt, "SECONDS", 0.001)
     known = smt.symbols()
     with pytest.raises(TooComplexError):
         smt.solve(known, program_term(program)(known), known.number(0x7FFF0000))

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stockade.policies.errors import InputError
@@ -132,7 +132,12 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(), JSON), st.sampled_from([None, 2, "\t"]))
 def test_what_is_read_is_written(document: dict[str, Any], indent: int | str | None) -> None:
     data = json.dumps(document, indent=indent).encode()
-    again = read_config(render_config(read_config(data, "x"), data), "x")
+    try:
+        read = read_config(data, "x")
+    except InputError as error:  # hypothesis knows the names in the source
+        assume("runc takes for" not in str(error))
+        raise
+    again = read_config(render_config(read, data), "x")
     assert again == document
     assert list(again) == list(document)
 
