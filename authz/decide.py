@@ -41,6 +41,7 @@ ABSENT = "absent"
 OWN_INSPECT = "own-inspect"
 RESPONSE = "response"
 _STANDING = (ALLOWED, RULE_DENIED, RESPONSE)
+"""Codes of what was decided to the end; a decision that came too late is not to be repeated."""
 SHOWN_REASONS = 3
 """Reasons in the message to the person; the log has all."""
 

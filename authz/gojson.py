@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from .body_types import INTEGERS, body_types, fold
 from .denied import Denied
+from .jsonbytes import finite
 from .model import Json
 
 LIMIT = 4 * 1024 * 1024
@@ -104,10 +105,10 @@ def _constant(text: str) -> NoReturn:
 
 
 def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise _Mistake("out-of-range", f"{text} is beyond every number")
-    return number
+    try:
+        return finite(text)
+    except ValueError as error:
+        raise _Mistake("out-of-range", str(error)) from None
 
 
 _DECODER = json.JSONDecoder(

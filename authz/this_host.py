@@ -19,8 +19,6 @@ RECURSIVE_SINCE = (1, 44)
 _KERNEL = (5, 12)
 """The first with mount_setattr(2), which they need."""
 _ESCAPE = re.compile(r"\\([0-7]{3})")
-
-
 _PIECES = re.compile(r"[,=:]")
 """What stands between the words of an option's value."""
 

@@ -176,19 +176,17 @@ def claims(
     tables: list[tuple[Kind, Table]] = []
     skipped: dict[Kind, frozenset[int]] = {}
     for kind, data in ((Kind.UID, files.subuid), (Kind.GID, files.subgid)):
-        same = kind is Kind.GID and data == files.subuid
-        table = tables[0][1] if same else Table.read(data or b"")
-        mine = [] if same else _own_lines(kind, table, keys, buried, own)
-        if same:
+        if kind is Kind.GID and data == files.subuid:
             # The usual case; one file's work serves for both.
-            mine = [*skipped[Kind.UID]]
-            strict = {table.lines[index] for index in mine}
+            table, skipped[kind] = tables[0][1], skipped[Kind.UID]
+            strict = {table.lines[index] for index in skipped[kind]}
             for lines in own.values():
                 lines += [each._replace(kind=kind) for each in lines if each.line in strict]
-        single += _odd_lines(kind, table, keys, buried, accounts, own)
-        skipped[kind] = frozenset(mine)
-        if not same:
+        else:
+            table = Table.read(data or b"")
             tables.append((kind, table))
+            skipped[kind] = frozenset(_own_lines(kind, table, keys, buried, own))
+        single += _odd_lines(kind, table, keys, buried, accounts, own)
     running = [*_live(live)]
     running += (Claim(each.range, each.holder) for each in leased(files.leases))
     return Claims(

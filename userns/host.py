@@ -94,12 +94,7 @@ def read_below(root: Path, name: str, limit: int) -> bytes | None:
         return None
     except (OSError, ValueError) as error:
         raise _refused(path, _reason(error)) from error
-    try:
-        return _content(handle, path, limit)
-    except OSError as error:
-        raise _refused(path, _reason(error)) from error
-    finally:
-        os.close(handle)
+    return _content(handle, path, limit)
 
 
 def names_below(root: Path, name: str) -> tuple[str, ...]:
@@ -125,12 +120,7 @@ def read_plain(path: Path, limit: int) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise _refused(path, _reason(error)) from error
-    try:
-        return _content(handle, path, limit)
-    except OSError as error:
-        raise _refused(path, _reason(error)) from error
-    finally:
-        os.close(handle)
+    return _content(handle, path, limit)
 
 
 def open_below(root: Path, name: str) -> int:
@@ -178,12 +168,18 @@ def open_below(root: Path, name: str) -> int:
 
 
 def _content(handle: int, path: Path, limit: int) -> bytes:
-    status = os.fstat(handle)
-    for test, kind in _KINDS:
-        if test(status.st_mode):
-            raise _refused(path, f"is {kind}, not a file")
-    with os.fdopen(handle, "rb", closefd=False) as file:
-        data = file.read(limit + 1)
+    """What is behind a handle, which is closed; raises InputError."""
+    try:
+        status = os.fstat(handle)
+        for test, kind in _KINDS:
+            if test(status.st_mode):
+                raise _refused(path, f"is {kind}, not a file")
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise _refused(path, _reason(error)) from error
+    finally:
+        os.close(handle)
     if len(data) > limit:
         raise _refused(path, f"is too large: {limit:,} bytes are the limit")
     return data

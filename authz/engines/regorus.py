@@ -69,9 +69,7 @@ class Embedded:
         self._data = json.dumps({"stockade": {"policy": simplify(policy)}})
         self._shipped = list(shipped_modules().items())
         self._extra = list(extra)
-        # User modules may look at everything.
-        self._read = dict if extra else reader(policy)
-        self._permission = None if extra else permission_reader(policy)
+        self._read, self._permission = reader(policy), permission_reader(policy)
         self._evaluators: dict[int, _Evaluator] = {}
         self._allowed: OrderedDict[str, Verdict] = OrderedDict()
         self._decided: OrderedDict[str, Verdict] = OrderedDict()
@@ -82,7 +80,7 @@ class Embedded:
         """What the rules say. Raises Denied; a panic of the engine's is one, and it is rebuilt."""
         if self._closed:
             raise Denied("engine-failed", "the engine is closed")
-        if self._permission is None:  # modules of the user's may look at everything, at the clock
+        if self._extra:  # modules of the user's may look at everything, at the clock
             return self._interpreted(encode(dict(document)))
         text = encode(self._permission(document))
         found = self._allowed.get(text)
